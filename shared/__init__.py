@@ -1,0 +1,1 @@
+"""Mechanism and event contracts that the four services share; knows no service and no permit."""

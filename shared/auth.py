@@ -1,0 +1,228 @@
+"""Authentication of every route, before its body is read as JSON; a route says what it needs with may() or anyone()."""
+
+import json
+import time
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+from fastapi import Depends, Request
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from shared import clock
+from shared.caller import Caller, require_scope
+from shared.errors import Unauthenticated
+from shared.settings import Settings
+from shared.signature import EARLY_S_MAX, LATE_S_MAX, SignedCall, is_signed_by
+
+TOKEN_ALGORITHMS = ["ES256", "EdDSA", "RS256"]
+KEYS_KEPT_S = 300.0
+
+
+class NotSigned(Unauthenticated):
+    code = "not-signed"
+    title_en = "Say who you are"
+    title_zh = "请先验证身份"
+
+
+class SignatureWrong(Unauthenticated):
+    code = "signature-wrong"
+    title_en = "The signature does not fit"
+    title_zh = "签名不正确"
+    remedy_en = "Compare your canonical text with the published vectors (deploy/clients/vectors.json)."
+    remedy_zh = "请用公布的签名测试向量（deploy/clients/vectors.json）逐项核对签名原文。"
+
+
+class SignatureLate(Unauthenticated):
+    code = "signature-late"
+    title_en = "The time stamp is outside the window"
+    title_zh = "时间戳超出有效范围"
+    remedy_en = "Set your clock and sign again; the same idempotency key may be used."
+    remedy_zh = "请校准时钟后重新签名，可继续使用同一幂等键。"
+
+
+class TokenRefused(Unauthenticated):
+    code = "token-refused"
+    title_en = "The token is not accepted"
+    title_zh = "令牌无效"
+
+
+class SystemCaller(BaseModel):
+    """One entry of CALLERS_FILE. `channel` is how its filings arrive: district, portal, bank."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[a-z0-9-]{1,60}$")
+    kind: str
+    app_key: str
+    secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=2)
+    jurisdictions: tuple[str, ...]
+    scopes: frozenset[str]
+
+    def caller(self) -> Caller:
+        everywhere = "*" in self.jurisdictions
+        return Caller(
+            id=f"system:{self.id}",
+            kind="system",
+            channel=self.kind,
+            scopes=self.scopes,
+            jurisdictions=None if everywhere else frozenset(self.jurisdictions),
+        )
+
+
+def load_callers(file: Path | None, *, scopes_here: frozenset[str]) -> dict[str, SystemCaller]:
+    """By app key; only callers with a scope at this service are mounted, so that another's key is unknown here."""
+    if file is None:
+        return {}
+    entries = [SystemCaller.model_validate(entry) for entry in json.loads(file.read_text())]
+    return {entry.app_key: entry for entry in entries if entry.scopes & scopes_here}
+
+
+def load_roles(file: Path) -> dict[str, frozenset[str]]:
+    """Role → scopes of this service, from its policy/roles.toml."""
+    return {role: frozenset(scopes) for role, scopes in tomllib.loads(file.read_text())["roles"].items()}
+
+
+@dataclass
+class Authenticator:
+    """Turns a request into a Caller, or refuses with 401."""
+
+    settings: Settings
+    roles: Mapping[str, frozenset[str]]
+    systems: Mapping[str, SystemCaller]
+    _keys: KeySet | None = field(default=None, init=False)
+    _keys_read_s: float = field(default=0.0, init=False)
+
+    async def authenticate(self, request: Request, *, body: bytes) -> Caller:
+        if (app_key := request.headers.get("x-app-key")) is not None:
+            return self._system(request, app_key=app_key, body=body)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token:
+            return await self._staff(token)
+        raise NotSigned(
+            "Sign the call (X-App-Key, X-Timestamp, X-Signature) or send a bearer token.",
+            detail_zh="请对请求签名（X-App-Key、X-Timestamp、X-Signature）或提供Bearer令牌。",
+        )
+
+    def _system(self, request: Request, *, app_key: str, body: bytes) -> Caller:
+        entry = self.systems.get(app_key)
+        timestamp, signature = request.headers.get("x-timestamp", ""), request.headers.get("x-signature", "")
+        call = SignedCall(
+            audience=self.settings.service,
+            method=request.method,
+            raw_path=request.scope["raw_path"].decode("ascii"),
+            raw_query=request.scope["query_string"].decode("ascii"),
+            body=body,
+            if_match=request.headers.get("if-match", ""),
+            timestamp=timestamp,
+            idempotency_key=request.headers.get("idempotency-key", ""),
+        )
+        # An unknown key is compared too, so that it takes as long as a wrong signature and says no more.
+        secrets = [secret.get_secret_value() for secret in entry.secrets] if entry else ["unknown"]
+        if not is_signed_by(call, signature=signature, secrets=secrets) or entry is None:
+            raise SignatureWrong(
+                "The app key is unknown or the signature does not match the call.", detail_zh="应用标识不存在，或签名与请求内容不一致。"
+            )
+        _check_window(timestamp)
+        return entry.caller()
+
+    async def _staff(self, token: str) -> Caller:
+        try:
+            claims = jwt.decode(token, await self._key_set(), algorithms=TOKEN_ALGORITHMS).claims
+            jwt.JWTClaimsRegistry(
+                now=lambda: int(clock.wall().timestamp()),
+                leeway=30,
+                iss={"essential": True, "value": self.settings.staff_issuer or ""},
+                aud={"essential": True, "value": self.settings.service},
+                sub={"essential": True},
+                exp={"essential": True},
+            ).validate(claims)
+        except (JoseError, ValueError) as error:
+            raise TokenRefused(
+                f"The token was refused: {type(error).__name__}. Sign in again.", detail_zh="令牌无效或已过期，请重新登录。"
+            ) from error
+        return self._staff_caller(claims)
+
+    def _staff_caller(self, claims: Mapping[str, Any]) -> Caller:
+        scopes = frozenset[str]().union(*(self.roles.get(role, frozenset()) for role in claims.get("roles", [])))
+        jurisdictions = claims.get("jurisdictions", [])
+        return Caller(
+            id=f"staff:{claims['iss']}|{claims['sub']}",
+            kind="staff",
+            channel="window",
+            scopes=scopes,
+            jurisdictions=None if "*" in jurisdictions else frozenset(jurisdictions),
+        )
+
+    async def _key_set(self) -> KeySet:
+        if self._keys is None or time.monotonic() - self._keys_read_s > KEYS_KEPT_S:
+            self._keys = KeySet.import_key_set(await _read_keys(self.settings))
+            self._keys_read_s = time.monotonic()
+        return self._keys
+
+
+async def _read_keys(settings: Settings) -> Any:
+    if settings.staff_jwks is None:
+        raise TokenRefused("This service has no issuer of staff tokens.", detail_zh="本服务未配置工作人员身份认证。")
+    if settings.staff_jwks.startswith("https://"):
+        async with httpx.AsyncClient(timeout=5) as client:
+            return (await client.get(settings.staff_jwks)).raise_for_status().json()
+    return json.loads(Path(settings.staff_jwks).read_text())  # noqa: ASYNC240 - a small local file, read every five minutes
+
+
+def _check_window(timestamp: str) -> None:
+    """Raises SignatureLate with the server's time. `timestamp` is in whole seconds since 1970."""
+    now_s = int(clock.wall().timestamp())
+    age_s = now_s - int(timestamp) if timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12 else None
+    if age_s is None or not -EARLY_S_MAX <= age_s <= LATE_S_MAX:
+        raise SignatureLate(
+            f"X-Timestamp must be at most {LATE_S_MAX} s old and {EARLY_S_MAX} s ahead; the server's time is {now_s}.",
+            detail_zh=f"X-Timestamp 最多早于服务器时间{LATE_S_MAX}秒、晚于{EARLY_S_MAX}秒；服务器当前时间为 {now_s}。",
+            facts={"server_time": now_s},
+        )
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What a route needs. SecuredRoute authenticates first; this only checks the scope and hands the caller on."""
+
+    scope: str
+
+    # Read by the route class before anything of the request is parsed.
+    needs_caller: ClassVar[bool] = True
+
+    def __call__(self, request: Request) -> Caller:
+        caller: Caller = request.state.caller
+        return caller
+
+
+@dataclass(frozen=True)
+class Anyone:
+    """A route that needs no caller, and says so."""
+
+    needs_caller: ClassVar[bool] = False
+
+    def __call__(self) -> None:
+        return None
+
+
+def may(scope: str) -> Any:
+    """`caller: Annotated[Caller, may("noun:verb")]`: default deny, the scope in plain sight on the route."""
+    return Depends(Permission(scope))
+
+
+def anyone() -> Any:
+    return Depends(Anyone())
+
+
+async def admit(authenticator: Authenticator, request: Request, *, permission: Permission, body: bytes) -> None:
+    """Who, then whether they may; the answer to both comes before the content is looked at."""
+    caller = await authenticator.authenticate(request, body=body)
+    require_scope(caller, permission.scope)
+    request.state.caller = caller

@@ -1,0 +1,130 @@
+"""Database access: SQLAlchemy Core on asyncpg, one visible transaction per edge call."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import asyncpg
+import sqlalchemy.exc
+import structlog
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+Tx: TypeAlias = AsyncConnection
+AnyRow: TypeAlias = Row[Any]
+
+# Set by outbox.append on the connection, read after the commit: did this transaction announce anything?
+ANNOUNCED = "announced"
+
+TRANSIENT_SQLSTATES = frozenset({
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "55P03",  # lock_not_available
+    "57P01", "57P02", "57P03",  # shutdown, crash, cannot connect now
+    "25P03",  # idle_in_transaction_session_timeout
+    "53300",  # too_many_connections
+})  # fmt: skip
+
+
+def is_transient(error: BaseException) -> bool:
+    """A fault that passes by itself: the database is away, or two transactions met."""
+    if isinstance(error, (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
+        return True
+    if isinstance(error, sqlalchemy.exc.TimeoutError):
+        return True
+    if isinstance(error, sqlalchemy.exc.DBAPIError):
+        return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in TRANSIENT_SQLSTATES
+    return getattr(error, "sqlstate", None) in TRANSIENT_SQLSTATES
+
+
+def create_engine(settings: Settings) -> AsyncEngine:
+    return create_async_engine(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_connections_max,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_recycle=1800,
+        connect_args={
+            "timeout": 5,
+            "server_settings": {
+                "application_name": settings.slot,
+                "statement_timeout": str(settings.statement_timeout_ms),
+                "lock_timeout": str(settings.lock_timeout_ms),
+                "idle_in_transaction_session_timeout": str(settings.idle_in_transaction_timeout_ms),
+                # Short statements on small tables: compiling them costs more than it gives.
+                "jit": "off",
+            },
+        },
+    )
+
+
+@dataclass
+class Bell:
+    """Wakes the relay after a commit, best effort: many rings close together become one NOTIFY."""
+
+    dsn: str
+    channel: str
+    _rung: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def run(self) -> None:
+        """Hold one connection and notify; a lost connection only means that the relay's poll finds the rows."""
+        while True:
+            try:
+                await self._notify()
+            except Exception as error:  # the edge of this task: an unheard bell must not stop the process
+                if not is_transient(error) and not isinstance(error, asyncpg.PostgresError):
+                    raise
+                log.warning("bell_connection_lost", error=type(error).__name__)
+                await asyncio.sleep(1)
+
+    async def _notify(self) -> None:
+        connection = await asyncpg.connect(self.dsn, timeout=5, server_settings={"application_name": "bell"})
+        try:
+            while True:
+                await self._rung.wait()
+                self._rung.clear()
+                await connection.execute(f'NOTIFY "{self.channel}"', timeout=5)
+        finally:
+            connection.terminate()
+
+
+@dataclass(frozen=True)
+class Database:
+    """The pool of one service and its bell."""
+
+    engine: AsyncEngine
+    bell: Bell
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """Commit on leaving, before the caller sends anything; roll back on any error. Then wake the relay."""
+        async with self.engine.connect() as tx:
+            async with tx.begin():
+                yield tx
+            if tx.info.pop(ANNOUNCED, False):
+                self.bell.ring()
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Tx]:
+        """One consistent, read-only view for several reads."""
+        async with self.engine.connect() as tx:
+            await tx.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with tx.begin():
+                yield tx
+
+
+def open_database(settings: Settings) -> Database:
+    return Database(engine=create_engine(settings), bell=Bell(dsn=settings.dsn, channel=relay_channel(settings.service)))
+
+
+def relay_channel(service: str) -> str:
+    return f"outbox_{service}"

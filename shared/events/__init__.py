@@ -1,0 +1,69 @@
+"""The event envelope: CloudEvents 1.0 in binary mode on Kafka, and the base of every event body."""
+
+from datetime import date
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+# Headers of the envelope; `ce_eventseq` counts per (topic, key) and is what the inbox checks for gaps.
+HEADER_ID = "ce_id"
+HEADER_TYPE = "ce_type"
+HEADER_SEQ = "ce_eventseq"
+HEADER_TIME = "ce_time"
+HEADER_TRACE = "ce_traceparent"
+
+PAYLOAD_BYTES_MAX = 256 * 1024
+
+
+class Event(BaseModel):
+    """A fact that happened. Bodies only ever gain optional fields; anything else is a new major version of `type`.
+
+    `happened_at` and `happened_on` are business time: consumers take the date and the fiscal year from here, never from a clock.
+    No event carries personal data or a bank account.
+    """
+
+    # Unknown fields are ignored on reading, so that a producer may add an optional one before its consumers know it.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: ClassVar[str]
+    topic: ClassVar[str]
+    # On a compacted topic an empty body under the key erases what was said before.
+    tombstone: ClassVar[bool] = False
+
+    happened_at: AwareDatetime
+    happened_on: date
+
+    def key(self) -> str:
+        """The Kafka key: everything about one key keeps its order."""
+        raise NotImplementedError
+
+    def subject(self) -> str:
+        return self.key()
+
+
+def encode(event: Event) -> bytes | None:
+    """The body as sent (None for a tombstone); raises ValueError above PAYLOAD_BYTES_MAX."""
+    if event.tombstone:
+        return None
+    payload = event.model_dump_json(exclude_none=True).encode()
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise ValueError(f"{event.type} has {len(payload)} bytes, at most {PAYLOAD_BYTES_MAX} fit")
+    return payload
+
+
+def envelope(event: Event, *, event_id: UUID, sent_at: str, traceparent: str | None) -> dict[str, str]:
+    """CloudEvents 1.0 binary-mode headers (Kafka protocol binding: every attribute prefixed with `ce_`), all but the sequence."""
+    headers = {
+        "ce_specversion": "1.0",
+        HEADER_ID: str(event_id),
+        "ce_source": f"/{event.type.partition('.')[0]}",
+        HEADER_TYPE: event.type,
+        HEADER_TIME: sent_at,
+        "ce_subject": event.subject(),
+        "ce_dataschema": f"urn:event:{event.type}",
+        "content-type": "application/json",
+    }
+    if traceparent is not None:
+        headers[HEADER_TRACE] = traceparent
+    return headers

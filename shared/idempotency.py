@@ -1,0 +1,109 @@
+"""Writes that may be repeated: the first answer is stored in the act's own transaction and given again byte for byte."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from shared.caller import Caller
+from shared.db import Tx
+from shared.errors import Conflict, Malformed, Refusal
+
+KEY_CHARACTERS_MAX = 100
+
+
+class KeyMissing(Malformed):
+    code = "idempotency-key-missing"
+    title_en = "Idempotency-Key is missing"
+    title_zh = "缺少幂等键"
+    remedy_en = "Send a new random Idempotency-Key with each new act, and the same one when you repeat a call."
+    remedy_zh = "每次新办理使用新的随机 Idempotency-Key;重发同一请求时使用原来的键。"
+
+
+class KeyReused(Refusal):
+    code = "idempotency-key-reused"
+    title_en = "This Idempotency-Key belongs to another request"
+    title_zh = "该幂等键已用于其他请求"
+
+
+class InFlight(Conflict):
+    code = "request-in-flight"
+    title_en = "The same request is being handled at this moment"
+    title_zh = "相同请求正在处理中"
+    remedy_en = "Repeat the call in a second with the same key."
+    remedy_zh = "请一秒后用同一幂等键重试。"
+
+
+# got = false: the same key is being handled right now. The insert in keep() judges again, because this snapshot may be older than the lock.
+_FIRST_ANSWER = text("""
+SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(:caller AS text) || ' ' || CAST(:key AS text), 0)) AS got, fingerprint, status, headers, body
+FROM (SELECT) AS one LEFT JOIN answer ON caller = :caller AND key = :key
+""")
+_KEEP = text("""
+INSERT INTO answer (caller, key, fingerprint, status, headers, body)
+VALUES (:caller, :key, :fingerprint, :status, CAST(:headers AS jsonb), :body) ON CONFLICT DO NOTHING
+""")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One call of a write: its key, and the fingerprint of what was sent (method, path, query, body; not If-Match)."""
+
+    caller: Caller
+    key: str
+    fingerprint: bytes
+
+    async def first_answer(self, tx: Tx) -> Response | None:
+        """The stored answer of an earlier call with this key; None when this is the first. Raises InFlight, KeyReused."""
+        row = (await tx.execute(_FIRST_ANSWER, {"caller": self.caller.id, "key": self.key})).one()
+        if not row.got:
+            raise _in_flight(self.key)
+        if row.fingerprint is None:
+            return None
+        if row.fingerprint != self.fingerprint:
+            raise KeyReused(f"Key {self.key} was used with other content.", detail_zh=f"幂等键 {self.key} 曾用于内容不同的请求。")
+        return Response(row.body, status_code=row.status, headers={**row.headers, "Idempotency-Replayed": "true"}, media_type="application/json")
+
+    async def keep(self, tx: Tx, view: BaseModel, *, status: int, headers: Mapping[str, str] | None = None) -> Response:
+        """Render the answer inside the transaction, store its bytes, return it. Only 2xx: a refusal is judged again next time."""
+        assert 200 <= status < 300
+        body = view.model_dump_json().encode()
+        kept = await tx.execute(
+            _KEEP,
+            {
+                "caller": self.caller.id,
+                "key": self.key,
+                "fingerprint": self.fingerprint,
+                "status": status,
+                "headers": json.dumps(dict(headers or {})),
+                "body": body,
+            },
+        )
+        if kept.rowcount == 0:
+            raise _in_flight(self.key)
+        return Response(body, status_code=status, headers=dict(headers or {}), media_type="application/json")
+
+
+def _in_flight(key: str) -> InFlight:
+    return InFlight(f"Key {key} is being handled.", detail_zh=f"幂等键 {key} 对应的请求正在处理。")
+
+
+async def attempt(request: Request) -> Attempt:
+    key = request.headers.get("idempotency-key", "")
+    if not key or len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
+        raise KeyMissing(
+            f"Send Idempotency-Key with 1 to {KEY_CHARACTERS_MAX} printable ASCII characters.",
+            detail_zh=f"请提供1至{KEY_CHARACTERS_MAX}个可打印ASCII字符的 Idempotency-Key。",
+        )
+    digest = hashlib.sha256()
+    for part in (request.method.encode(), request.scope["raw_path"], request.scope["query_string"], await request.body()):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return Attempt(caller=request.state.caller, key=key, fingerprint=digest.digest())
+
+
+Once: TypeAlias = Annotated[Attempt, Depends(attempt)]

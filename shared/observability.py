@@ -1,0 +1,42 @@
+"""Logs as JSON, traces that cross the outbox: set up once per process."""
+
+import logging
+import sys
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+from shared.settings import Settings
+
+
+def set_up(settings: Settings) -> None:
+    trace.set_tracer_provider(TracerProvider(resource=Resource.create({"service.name": settings.service, "service.instance.id": settings.slot})))
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _add_trace,
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=settings.service, slot=settings.slot)
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format='{"logger": "%(name)s", "level": "%(levelname)s", "event": "%(message)s"}')
+
+
+def current_trace_id() -> str:
+    """32 hex digits, as in traceparent; what a person quotes when asking about an answer."""
+    return f"{trace.get_current_span().get_span_context().trace_id:032x}"
+
+
+def _add_trace(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = f"{context.trace_id:032x}"
+    return event

@@ -1,0 +1,59 @@
+"""Announcing: events are written in the transaction of the act they tell of; the relay sends them."""
+
+import json
+from collections.abc import Sequence
+
+from opentelemetry import propagate
+from sqlalchemy import text
+
+from shared import clock
+from shared.db import ANNOUNCED, Tx
+from shared.events import Event, encode, envelope
+from shared.ids import new_id
+
+EVENTS_PER_APPEND_MAX = 2_000
+
+# One statement: move each stream's last_seq, then insert in the order given. Moving the stream row first serialises
+# writers of one key, so that ids and sequence numbers of a key always agree (counting per aggregate made false gaps).
+_APPEND = text("""
+WITH event AS (
+    SELECT e.*, row_number() OVER same AS place, count(*) OVER (PARTITION BY topic, key) AS total
+    FROM unnest(CAST(:event_ids AS uuid[]), CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:headers AS jsonb[]), CAST(:payloads AS bytea[]))
+        WITH ORDINALITY AS e (event_id, topic, key, headers, payload, n)
+    WINDOW same AS (PARTITION BY topic, key ORDER BY n)
+), moved AS (
+    INSERT INTO stream AS s (topic, key, last_seq)
+    SELECT topic, key, count(*) FROM event GROUP BY topic, key ORDER BY topic, key
+    ON CONFLICT (topic, key) DO UPDATE SET last_seq = s.last_seq + excluded.last_seq
+    RETURNING s.topic, s.key, s.last_seq
+)
+INSERT INTO outbox (event_id, topic, key, event_seq, headers, payload)
+SELECT event_id, topic, key, moved.last_seq - total + place, headers, payload
+FROM event JOIN moved USING (topic, key) ORDER BY n
+""")
+
+
+async def append(tx: Tx, *events: Event) -> None:
+    """Announce `events` in this order when `tx` commits; the last thing a command does. At most EVENTS_PER_APPEND_MAX."""
+    if not events:
+        return
+    assert len(events) <= EVENTS_PER_APPEND_MAX, f"{len(events)} events in one append"
+    await tx.execute(_APPEND, _columns(events))
+    tx.info[ANNOUNCED] = True
+
+
+def _columns(events: Sequence[Event]) -> dict[str, list[object]]:
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    sent_at = clock.wall().isoformat()
+    event_ids = [new_id() for _ in events]
+    return {
+        "event_ids": list(event_ids),
+        "topics": [event.topic for event in events],
+        "keys": [event.key() for event in events],
+        "headers": [
+            json.dumps(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=carrier.get("traceparent")))
+            for event, event_id in zip(events, event_ids, strict=True)
+        ],
+        "payloads": [encode(event) for event in events],
+    }

@@ -1,0 +1,64 @@
+"""Settings that every service has, from environment variables alone; secrets have no defaults."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, PostgresDsn, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Profile(StrEnum):
+    PRODUCTION = "production"
+    LOCAL = "local"
+    TEST = "test"
+
+
+class Settings(BaseSettings):
+    """`service` is set by each service's own subclass; everything else comes from the environment."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    service: str
+    # The strictest profile is the default: what is forgotten is refused, not allowed.
+    profile: Profile = Profile.PRODUCTION
+
+    database_url: SecretStr
+    database_connections_max: int = Field(default=10, ge=2, le=100)
+    statement_timeout_ms: int = Field(default=15_000, ge=100)
+    lock_timeout_ms: int = Field(default=8_000, ge=100)
+    idle_in_transaction_timeout_ms: int = Field(default=10_000, ge=100)
+
+    kafka_bootstrap: str
+    kafka_prefix: str = ""
+    # Only a check: topics are declared by deploy/kafka, never by a service.
+    partitions: int = Field(default=12, ge=1)
+
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8000, ge=1, le=65535)
+    worker_port: int = Field(default=9000, ge=1, le=65535)
+    # The supervisor's name for this process: the static member id in the consumer group.
+    slot: str = "worker"
+
+    city_file: Path
+    callers_file: Path | None = None
+    staff_jwks: str | None = None
+    staff_issuer: str | None = None
+    business_clock_file: Path | None = None
+
+    @model_validator(mode="after")
+    def refuse_local_shortcuts_in_production(self) -> "Settings":
+        if self.profile is Profile.PRODUCTION:
+            if self.business_clock_file is not None:
+                raise ValueError("BUSINESS_CLOCK_FILE moves the business clock and is refused under PROFILE=production")
+            if self.staff_jwks is not None and not self.staff_jwks.startswith("https://"):
+                raise ValueError("STAFF_JWKS must be the issuer's https address under PROFILE=production; a key file is for local use")
+        PostgresDsn(self.database_url.get_secret_value())
+        return self
+
+    @property
+    def dsn(self) -> str:
+        """The same database for asyncpg itself (relay, leases)."""
+        return self.database_url.get_secret_value().replace("postgresql+asyncpg://", "postgresql://", 1)
+
+    def topic(self, name: str) -> str:
+        return f"{self.kafka_prefix}{name}"

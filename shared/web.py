@@ -1,0 +1,306 @@
+"""The HTTP edge of every service: routes that authenticate first, problem JSON, limits, health, metrics."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Annotated, Any, TypeAlias
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import text
+from starlette.exceptions import HTTPException
+
+from shared import observability
+from shared.auth import Anyone, Authenticator, Permission, admit, anyone
+from shared.db import is_transient
+from shared.errors import FieldProblem, Invalid, Later, Malformed, NotFound, Refusal, Stale, TooLarge, Unavailable, problem
+from shared.live import Live as LiveState
+from shared.tracing import TraceMiddleware
+
+log = structlog.get_logger()
+
+BODY_BYTES_MAX = 1024 * 1024
+BATCH_BYTES_MAX = 5 * 1024 * 1024
+# Verbs of routes that take many rows at once.
+BATCH_VERBS = (":batch", ":import", ":validate-batch")
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class Wire(BaseModel):
+    """Base of every request body: what is not known is refused, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class BodyTooLarge(TooLarge):
+    code = "body-too-large"
+    title_en = "The request is too large"
+    title_zh = "请求内容过大"
+    remedy_en = "Send fewer rows a call."
+    remedy_zh = "请减少单次提交的数量，分批提交。"
+
+
+class BodyUnreadable(Malformed):
+    code = "body-unreadable"
+    title_en = "The body is not JSON"
+    title_zh = "请求内容不是有效的JSON"
+
+
+class RouteUnknown(NotFound):
+    code = "route-unknown"
+    title_en = "There is nothing at this address"
+    title_zh = "请求的地址不存在"
+
+
+class DatabaseAway(Unavailable):
+    code = "database-away"
+    title_en = "The service cannot reach its database"
+    title_zh = "服务暂时无法访问数据库"
+
+
+class IfMatchMissing(Refusal):
+    code = "if-match-missing"
+    status = 428
+    title_en = "If-Match is missing"
+    title_zh = "缺少 If-Match"
+    remedy_en = "Read the record and send its ETag as If-Match."
+    remedy_zh = "请先读取记录，并将其 ETag 作为 If-Match 提交。"
+
+
+class VersionStale(Stale):
+    code = "version-stale"
+    title_en = "The record changed since you read it"
+    title_zh = "记录在您读取后已被修改"
+    remedy_en = "Read it again, look at the change, and send the new ETag."
+    remedy_zh = "请重新读取记录，核对变化后用新的 ETag 提交。"
+
+
+def permission_of(route: APIRoute) -> Permission | Anyone | None:
+    """What the route declared with may() or anyone(); None is a fault that the build refuses."""
+    for dependency in route.dependant.dependencies:
+        if isinstance(dependency.call, (Permission, Anyone)):
+            return dependency.call
+    return None
+
+
+class SecuredRoute(APIRoute):
+    """Reads the body within its limit and authenticates before anything of it is parsed: 401 and 403 come before 400 and 422."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        permission = permission_of(self)
+        assert permission is not None, f"{self.path} declares neither may() nor anyone()"
+        bytes_max = BATCH_BYTES_MAX if self.path.endswith(BATCH_VERBS) else BODY_BYTES_MAX
+
+        async def secured(request: Request) -> Response:
+            body = await _read_body(request, bytes_max=bytes_max)
+            if isinstance(permission, Permission):
+                await admit(request.app.state.authenticator, request, permission=permission, body=body)
+            return await handle(request)
+
+        return secured
+
+
+async def _read_body(request: Request, *, bytes_max: int) -> bytes:
+    """Stop reading at the limit; the body is kept on the request for whoever parses it."""
+    if int(request.headers.get("content-length", "0")) > bytes_max:
+        raise _too_large(bytes_max)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        chunks.append(chunk)
+    request._body = b"".join(chunks)  # where Starlette itself keeps a body that was read
+    return request._body
+
+
+def _too_large(bytes_max: int) -> BodyTooLarge:
+    return BodyTooLarge(f"At most {bytes_max} bytes are taken here.", detail_zh=f"此接口单次最多接收{bytes_max}字节。")
+
+
+def router(tag: str) -> APIRouter:
+    """A noun's router: every route on it is secured, its operation id is the function's name in camelCase."""
+    return APIRouter(route_class=SecuredRoute, tags=[tag], generate_unique_id_function=lambda route: _camel(route.name))
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def live(request: Request) -> LiveState:
+    state: LiveState = request.app.state.live
+    return state
+
+
+Live: TypeAlias = Annotated[LiveState, Depends(live)]
+
+
+def if_match(request: Request) -> int:
+    """The version named by If-Match: a quoted whole number, as ETags here are."""
+    value = request.headers.get("if-match", "").removeprefix("W/").strip('"')
+    if not value.isascii() or not value.isdigit() or len(value) > 18:
+        raise IfMatchMissing(
+            'If-Match must name the version you read, as in If-Match: "3".', detail_zh='请用 If-Match 指明所依据的版本，如 If-Match: "3"。'
+        )
+    return int(value)
+
+
+IfMatch: TypeAlias = Annotated[int, Depends(if_match)]
+
+
+def etag(version: int) -> dict[str, str]:
+    return {"ETag": f'"{version}"'}
+
+
+def require_version(*, current: int, expected: int) -> None:
+    if current != expected:
+        raise VersionStale(
+            f"You sent version {expected}; the record is at version {current}.", detail_zh=f"您提交的版本为{expected},当前版本为{current}。"
+        )
+
+
+def create_app(
+    live_state: LiveState,
+    *,
+    authenticator: Authenticator,
+    routers: Sequence[APIRouter],
+    title: str,
+    summary: str,
+) -> FastAPI:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with live_state.running():
+            yield
+
+    app = FastAPI(title=title, summary=summary, version="1", lifespan=lifespan, redirect_slashes=False)
+    app.state.live = live_state
+    app.state.authenticator = authenticator
+    for each in (*routers, health_router()):
+        app.include_router(each)
+    app.add_exception_handler(Refusal, _on_refusal)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_fault)
+    app.add_middleware(TraceMiddleware, service=live_state.settings.service)
+    return app
+
+
+def _answer(refusal: Refusal) -> Response:
+    headers = {}
+    if isinstance(refusal, Later):
+        headers["Retry-After"] = str(refusal.retry_after_s)
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer, HMAC-SHA256 realm="system"'
+    body = problem(refusal, trace_id=observability.current_trace_id())
+    return JSONResponse(body, status_code=refusal.status, headers=headers, media_type=PROBLEM_JSON)
+
+
+async def _on_refusal(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return _answer(error)
+
+
+async def _on_invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(each["type"] == "json_invalid" for each in found):
+        reason = str(found[0].get("ctx", {}).get("error", ""))
+        return _answer(BodyUnreadable(f"The body could not be read as JSON: {reason}.", detail_zh="请求内容无法按JSON解析。"))
+    return _answer(Invalid([_field_problem(each) for each in found[:100]]))
+
+
+def _field_problem(found: dict[str, Any]) -> FieldProblem:
+    """Pydantic's finding in both languages; a type of our own brings its own Chinese in `ctx`."""
+    context = found.get("ctx", {})
+    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in found["loc"] if part != "body") or "/"
+    detail_zh = context.get("detail_zh") or FIELD_PROBLEMS_ZH.get(found["type"], "填写有误").format(
+        **{k: v for k, v in context.items() if k != "error"}
+    )
+    return FieldProblem(pointer=pointer, detail_en=found["msg"], detail_zh=detail_zh)
+
+
+FIELD_PROBLEMS_ZH = {
+    "missing": "必填项未填写",
+    "extra_forbidden": "不认识的字段，请删除或核对字段名",
+    "int_type": "必须是整数(不加引号，不带小数)",
+    "int_parsing": "必须是整数",
+    "string_type": "必须是文本",
+    "string_too_short": "至少需要{min_length}个字符",
+    "string_too_long": "最多{max_length}个字符",
+    "string_pattern_mismatch": "格式不符合要求",
+    "greater_than": "必须大于{gt}",
+    "greater_than_equal": "不得小于{ge}",
+    "less_than": "必须小于{lt}",
+    "less_than_equal": "不得大于{le}",
+    "too_short": "至少需要{min_length}项",
+    "too_long": "最多{max_length}项",
+    "enum": "只能填写：{expected}",
+    "literal_error": "只能填写：{expected}",
+    "date_from_datetime_parsing": "日期格式应为YYYY-MM-DD",
+    "date_parsing": "日期格式应为YYYY-MM-DD",
+    "uuid_parsing": "标识格式不正确",
+    "bool_type": "必须是true或false",
+    "model_attributes_type": "必须是JSON对象",
+    "list_type": "必须是列表",
+}
+
+
+async def _on_http(_request: Request, error: Exception) -> Response:
+    """Starlette's own answers (no such route, method not allowed, bad body encoding) in our form."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return _answer(RouteUnknown("There is nothing at this address; see /docs.", detail_zh="请求的地址不存在，请查阅 /docs。"))
+    if error.status_code == 400:
+        return _answer(BodyUnreadable(f"The request could not be read: {error.detail}", detail_zh="请求内容无法解析。"))
+    body = {"type": "about:blank", "title": error.detail, "status": error.status_code, "trace_id": observability.current_trace_id()}
+    return JSONResponse(body, status_code=error.status_code, headers=error.headers, media_type=PROBLEM_JSON)
+
+
+async def _on_fault(_request: Request, error: Exception) -> Response:
+    """The process edge: a fault is logged once, with its trace; the caller is told the trace id and nothing else."""
+    if is_transient(error):
+        log.warning("database_away", error=type(error).__name__)
+        return _answer(
+            DatabaseAway(
+                "Nothing was written; repeat the call with the same key.", detail_zh="未写入任何内容，请稍后用同一幂等键重试。", retry_after_s=2
+            )
+        )
+    log.error("request_failed", exc_info=error)
+    body = {
+        "type": "urn:problem:fault",
+        "title": "A fault on our side",
+        "title_zh": "系统故障",
+        "status": 500,
+        "code": "fault",
+        "detail": "Quote the trace id to the operators. A write may be repeated with the same key.",
+        "detail_zh": "请将 trace_id 提供给运维人员；办理请求可用同一幂等键重试。",
+        "trace_id": observability.current_trace_id(),
+    }
+    return JSONResponse(body, status_code=500, media_type=PROBLEM_JSON)
+
+
+def health_router() -> APIRouter:
+    health = router("health")
+
+    @health.get("/health/live", summary="The process runs | 进程存活")
+    async def get_liveness(_: Annotated[None, anyone()]) -> dict[str, str]:
+        return {"status": "live"}
+
+    @health.get("/health/ready", summary="The database answers | 数据库可用")
+    async def get_readiness(_: Annotated[None, anyone()], live: Live) -> dict[str, str]:
+        async with live.transaction() as tx:
+            await tx.execute(text("SELECT 1"))
+        return {"status": "ready"}
+
+    @health.get("/metrics", summary="Prometheus metrics | 监控指标", response_class=Response)
+    async def get_metrics(_: Annotated[None, anyone()]) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return health
