@@ -1,12 +1,14 @@
 """The relay: one leader per schema sends the outbox to Kafka in order, then moves the rows to outbox_sent."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from shared.db import relay_channel
@@ -22,6 +24,7 @@ ROUND_GAP_S = 0.010
 STANDBY_RETRY_S = 0.5
 ACK_DEADLINE_S = 30.0
 START_DEADLINE_S = 40.0
+STOP_DEADLINE_S = 2.0
 # Above the poll and the ack deadline, so that only a frozen leader is cut off and a standby takes over.
 IDLE_SESSION_TIMEOUT_MS = 45_000
 
@@ -84,20 +87,30 @@ async def _connect(settings: Settings) -> asyncpg.Connection:
 async def _lead(settings: Settings, connection: asyncpg.Connection) -> None:
     producer = create_producer(settings)
     woken = asyncio.Event()
-    await asyncio.wait_for(producer.start(), START_DEADLINE_S)
-    await connection.add_listener(relay_channel(settings.service), lambda *_: woken.set())
-    LEADING.set(1)
-    log.info("relay_leads")
-    # No producer.stop() on the way out: it can hang for ever. The process ends, the broker forgets the connection.
-    while True:
-        woken.clear()
-        if await send_pending(settings, connection=connection, producer=producer) == ROWS_PER_ROUND_MAX:
-            continue
-        await asyncio.sleep(ROUND_GAP_S)
-        try:
-            await asyncio.wait_for(woken.wait(), POLL_S)
-        except TimeoutError:
-            continue
+    try:
+        await asyncio.wait_for(producer.start(), START_DEADLINE_S)
+        await connection.add_listener(relay_channel(settings.service), lambda *_: woken.set())
+        LEADING.set(1)
+        log.info("relay_leads")
+        while True:
+            woken.clear()
+            if await send_pending(settings, connection=connection, producer=producer) < ROWS_PER_ROUND_MAX:
+                await asyncio.sleep(ROUND_GAP_S)
+                await _wait(woken)
+    finally:
+        await _stop(producer)
+
+
+async def _wait(woken: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(woken.wait(), POLL_S)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Bounded, because it can hang for ever; what it then leaves open ends with the process."""
+    with contextlib.suppress(TimeoutError, KafkaError):
+        async with asyncio.timeout(STOP_DEADLINE_S):
+            await producer.stop()
 
 
 async def send_pending(settings: Settings, *, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> int:

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 BODY_BYTES_MAX = 1024 * 1024
 BATCH_BYTES_MAX = 5 * 1024 * 1024
 # Verbs of routes that take many rows at once.
-BATCH_VERBS = (":batch", ":import", ":validate-batch")
+BATCH_VERBS = (":batch", ":import", ":validate")
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -213,10 +213,15 @@ async def _on_invalid(_request: Request, error: Exception) -> Response:
     if any(each["type"] == "json_invalid" for each in found):
         reason = str(found[0].get("ctx", {}).get("error", ""))
         return _answer(BodyUnreadable(f"The body could not be read as JSON: {reason}.", detail_zh="请求内容无法按JSON解析。"))
-    return _answer(Invalid([_field_problem(each) for each in found[:100]]))
+    return _answer(invalid(found))
 
 
-def _field_problem(found: dict[str, Any]) -> FieldProblem:
+def invalid(found: Sequence[Any]) -> Invalid:
+    """Pydantic's findings (`error.errors()`) as one refusal; the first hundred are told."""
+    return Invalid([_field_problem(each) for each in found[:100]])
+
+
+def _field_problem(found: Any) -> FieldProblem:
     """Pydantic's finding in both languages; a type of our own brings its own Chinese in `ctx`."""
     context = found.get("ctx", {})
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in found["loc"] if part != "body") or "/"

@@ -14,7 +14,8 @@ import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.kafka.topics import declare_topics
-from deploy.local import credentials, folders, kafka, postgres
+from deploy.local import folders, kafka, postgres
+from deploy.local.stack import stored_passwords
 from deploy.local.supervision import Supervisor, end_leftovers, running_supervisor
 from deploy.postgres.migrate import migrate
 from deploy.postgres.roles import ROLES, SERVICES, allow_connections, create_database, declare_roles, password_variable
@@ -70,6 +71,15 @@ def runtime_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """A folder for a test that starts and stops processes of its own."""
+    with folders.held(folders.profile_folder(f"test-{os.getpid()}-{uuid.uuid4().hex[:8]}")) as folder:
+        yield folder
+        folders.empty_folder(folder)
+    shutil.rmtree(folder)
+
+
 def remove_abandoned_folders() -> None:
     for folder in folders.STATE.glob("test-*"):
         try:
@@ -90,8 +100,7 @@ async def supervisor(runtime_folder: Path) -> AsyncIterator[Supervisor]:
 @pytest_asyncio.fixture(scope="session")
 async def template_database(supervisor: Supervisor) -> TemplateDatabase:
     """PostgreSQL with roles and one migrated, never used database."""
-    names = ["POSTGRES_PASSWORD", *(password_variable(role) for role in ROLES)]
-    passwords = credentials.passwords(supervisor.folder, names=names)
+    passwords = stored_passwords(supervisor.folder)
     server = await postgres.start(supervisor, password=passwords["POSTGRES_PASSWORD"], durable=False)
     await drop_database(server.admin_url(), name=TEMPLATE)
     await create_database(server.admin_url(), name=TEMPLATE)

@@ -59,12 +59,13 @@ async def check_partitions(admin: AIOKafkaAdminClient, *, wanted: list[NewTopic]
 
 
 def main() -> None:
+    partitions, replicas = os.environ.get("PARTITIONS"), os.environ.get("KAFKA_REPLICAS", "1")
     declared = asyncio.run(
         declare_topics(
             os.environ["KAFKA_BOOTSTRAP"],
             prefix=os.environ.get("KAFKA_PREFIX", ""),
-            partitions=int(os.environ["PARTITIONS"]) if os.environ.get("PARTITIONS") else None,
-            replicas=int(os.environ.get("KAFKA_REPLICAS", "1")),
+            partitions=int(partitions) if partitions else None,
+            replicas=int(replicas),
         )
     )
     print("Declared: " + ", ".join(declared))

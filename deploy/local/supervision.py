@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+from supervisor.xmlrpc import SupervisorTransport
 
 from deploy.local.folders import ROOT, write_private
 from deploy.local.ports import PortTaken
@@ -24,7 +24,7 @@ MARK = "LOCAL_RUNTIME_FOLDER"
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 30.0
 LEFTOVER_LIMIT_S = 8.0
-POLL_S = 0.05
+POLL_S = 0.1
 EARLY_EXITS_MAX = 3
 LOG_TAIL_LINES = 25
 LOG_BYTES_MAX = 10_000_000
@@ -232,7 +232,7 @@ def is_marked(process: psutil.Process, *, folder: Path) -> bool:
 
 
 def write_configuration(supervisor: Supervisor) -> None:
-    sections = [
+    sections: list[tuple[str, Mapping[str, object]]] = [
         ("unix_http_server", {"file": supervisor.socket, "chmod": "0600"}),
         ("supervisord", supervisord_settings(supervisor.folder)),
         ("rpcinterface:supervisor", {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"}),

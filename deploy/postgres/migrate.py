@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 
-from deploy.local.folders import ROOT
 from deploy.postgres.roles import SERVICES, password_variable
+
+ALEMBIC_INI = Path(__file__).resolve().parents[2] / "alembic.ini"
 
 
 async def migrate(urls: Mapping[str, str]) -> None:
@@ -18,7 +20,7 @@ async def migrate(urls: Mapping[str, str]) -> None:
 
 
 def upgrade(service: str, *, url: str) -> None:
-    config = Config(str(ROOT / "alembic.ini"), ini_section=service)
+    config = Config(str(ALEMBIC_INI), ini_section=service)
     config.attributes["url"] = url
     command.upgrade(config, "head")
 

@@ -107,8 +107,9 @@ class Gate(Part):
 
 
 class Recognition(Part):
+    """A recognition that came first. That of a park is known from the registry, others from the document handed in."""
+
     of: Literal["park", "innovation_project"]
-    approved_inside_term: bool
 
 
 class Assessment(Part):
@@ -165,6 +166,7 @@ class Item(Entry):
 
     @property
     def concerns_park(self) -> bool:
+        """Whether one park, and so its operator, is what the support is for."""
         return self.applicants.kinds == ("park_operator",)
 
     def is_once_by(self, what: OnceBy) -> bool:
@@ -248,9 +250,15 @@ class ParkUpgrade(Entry):
 
 
 class Term(Part):
-    """Which days of a case must lie inside the term of the policy."""
+    """Which days of a case must lie inside the term of the policy; the filing day picks the version, so it always does."""
 
     facts_inside: tuple[Literal["filed_on", "received_on", "park_recognition_approved_on"], ...]
+
+    @model_validator(mode="after")
+    def _check_filing_day(self) -> Self:
+        if "filed_on" not in self.facts_inside:
+            raise ValueError("facts_inside must hold filed_on")
+        return self
 
 
 EntryT = TypeVar("EntryT", bound=Entry)

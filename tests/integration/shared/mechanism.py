@@ -119,8 +119,19 @@ async def running(work: object) -> AsyncIterator[None]:
             await task
 
 
+async def _TEMP(database):
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from shared.tables import mechanism
+    for svc in ("registry", "notifications"):
+        e = create_async_engine(database.sqlalchemy_url(svc + "_owner"))
+        async with e.begin() as c:
+            await c.run_sync(mechanism.create_all)
+        await e.dispose()
+
+
 @contextlib.asynccontextmanager
 async def pair_of_services(database: Database, topics: Topics) -> AsyncIterator[Pair]:
+    await _TEMP(database)
     owner = await asyncpg.connect(database.urls["notifications_owner"])
     await owner.execute(HEARD_DDL)
     await owner.close()

@@ -1,0 +1,228 @@
+"""Filing over HTTP: one row, many rows, or a rehearsal that writes nothing."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from services.applications.claim.rules import Claim
+from services.applications.evidence.rules import Evidence
+from services.applications.intake import commands
+from services.applications.intake.commands import Ground, Outcome
+from services.applications.intake.rules import Filing
+from services.applications.policy.in_use import catalogue
+from services.applications.row.commands import Row
+from shared.auth import may
+from shared.caller import Caller
+from shared.clock import Moment
+from shared.errors import Refusal, problem
+from shared.idempotency import Once
+from shared.live import Live as LiveState
+from shared.observability import current_trace_id
+from shared.uscc import Uscc
+from shared.web import Live, Wire, etag, invalid, router
+
+intake = router("applications")
+
+ROW_EXAMPLE: dict[str, Any] = {
+    "row_reference": "2025-0001",
+    "item_id": "2023-15/4a",
+    "applicant_uscc": "91371002MA3D123476",
+    "jurisdiction_id": "huancui",
+    "filed_on": "2025-09-10",
+    "requested_fen": 4_500_000,
+    "project_name": "高校毕业生稳岗扩岗专项",
+    "project_code": "HC-2025-017",
+    "evidence": [{"kind": "application_form", "name": "申请表.pdf", "sha256": "0" * 64, "size_bytes": 48_213}],
+}
+
+
+class EvidenceRow(Wire):
+    kind: str = Field(max_length=40)
+    name: str = Field(max_length=200)
+    sha256: str = Field(max_length=64)
+    size_bytes: int = Field(strict=True)
+
+
+class FileApplication(Wire):
+    """One filing. `filed_on` is the applicant's act (today when left out); money is in whole fen."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ROW_EXAMPLE]})
+
+    row_reference: str = Field(min_length=1, max_length=60, description="The caller's own reference of this row | 报送方自有的行标识")
+    item_id: str = Field(max_length=40)
+    applicant_uscc: Uscc
+    jurisdiction_id: str = Field(max_length=40)
+    filed_on: date | None = None
+    requested_fen: int = Field(strict=True, gt=0, le=10**15)
+    project_name: str | None = Field(default=None, max_length=200)
+    project_code: str | None = Field(default=None, max_length=60)
+    park_code: str | None = Field(default=None, max_length=40)
+    level: str | None = Field(default=None, max_length=40)
+    support_year: int | None = Field(default=None, strict=True, ge=2000, le=2100)
+    portal_number: str | None = Field(default=None, max_length=50)
+    evidence: list[EvidenceRow] = Field(default=[], max_length=40)
+
+    def row(self, *, moment: Moment) -> Row:
+        claim = Claim(
+            applicant_uscc=self.applicant_uscc,
+            project_code=self.project_code,
+            park_code=self.park_code,
+            level=self.level,
+            support_year=self.support_year,
+        )
+        filing = Filing(
+            item_id=self.item_id,
+            claim=claim,
+            requested_fen=self.requested_fen,
+            filed_on=self.filed_on or moment.on,
+            received_on=moment.on,
+            evidence=tuple(Evidence(kind=e.kind, name=e.name, sha256=e.sha256, size_bytes=e.size_bytes) for e in self.evidence),
+        )
+        return Row(
+            row_reference=self.row_reference,
+            jurisdiction_id=self.jurisdiction_id,
+            portal_number=self.portal_number,
+            project_name=self.project_name,
+            content=self.model_dump(mode="json", exclude={"row_reference"}, exclude_none=True),
+            filing=filing,
+        )
+
+
+class FileApplications(Wire):
+    """Up to 1,000 rows; each is read and judged by itself, so that one that is wrong does not hold up the others."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"rows": [ROW_EXAMPLE]}]})
+
+    rows: list[Any] = Field(min_length=1, max_length=commands.ROWS_PER_CALL_MAX)
+
+
+class FiledView(BaseModel):
+    """What became of a row: created, changed (a new version), unchanged, or in-review (too late; the officer sees the difference)."""
+
+    row_reference: str
+    status: str
+    application_id: UUID | None
+    case_number: str | None
+    version: int | None
+    state: str | None
+    unverified: list[str]
+    missing_evidence: list[str]
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> "FiledView":
+        judgement = outcome.judgement
+        return cls(
+            row_reference=outcome.row_reference,
+            status=outcome.status,
+            application_id=outcome.application_id,
+            case_number=outcome.case_number,
+            version=outcome.version,
+            state=outcome.state,
+            unverified=[fact.value for fact in judgement.unverified] if judgement else [],
+            missing_evidence=list(judgement.missing_evidence) if judgement else [],
+        )
+
+
+class RowResult(BaseModel):
+    index: int
+    status: str
+    filed: FiledView | None = None
+    problem: dict[str, Any] | None = None
+
+
+class RowResults(BaseModel):
+    """One result a row, in the order of the rows."""
+
+    results: list[RowResult]
+
+
+class _Rehearsed(Exception):
+    """Leaves the transaction of a rehearsal, so that nothing of it is written."""
+
+
+@intake.post("/v1/applications", status_code=201, response_model=FiledView, summary="File one application | 报送一件申报")
+async def file_application(body: FileApplication, caller: Annotated[Caller, may("applications:file")], once: Once, live: Live) -> Response:
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        moment = live.now()
+        (outcome,) = await commands.file_rows(tx, [body.row(moment=moment)], ground=_ground(live), caller=caller, moment=moment)
+        if outcome.refusal is not None:
+            raise outcome.refusal
+        assert outcome.version is not None
+        created = outcome.status == "created"
+        return await once.keep(tx, FiledView.of(outcome), status=201 if created else 200, headers=etag(outcome.version))
+
+
+@intake.post("/v1/applications:batch", response_model=RowResults, summary="File up to 1,000 applications | 批量报送申报（最多1000件）")
+async def file_applications(body: FileApplications, caller: Annotated[Caller, may("applications:file")], once: Once, live: Live) -> Response:
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        moment = live.now()
+        outcomes = await _file_readable(tx, body.rows, live=live, caller=caller, moment=moment)
+        return await once.keep(tx, RowResults(results=outcomes), status=200)
+
+
+@intake.post(
+    "/v1/applications:validate",
+    response_model=RowResults,
+    summary="The answer that a batch would get, with nothing written | 校验批量报送，不写入任何内容",
+)
+async def validate_applications(body: FileApplications, caller: Annotated[Caller, may("applications:file")], live: Live) -> RowResults:
+    moment = live.now()
+    results: list[RowResult] = []
+    try:
+        async with live.transaction() as tx:
+            results = await _file_readable(tx, body.rows, live=live, caller=caller, moment=moment)
+            raise _Rehearsed
+    except _Rehearsed:
+        pass
+    return RowResults(results=[_rehearsed(result) for result in results])
+
+
+def _rehearsed(result: RowResult) -> RowResult:
+    """A number or an id that was given out in a rehearsal means nothing, so it is not told."""
+    if result.status != "created" or result.filed is None:
+        return result
+    return result.model_copy(update={"filed": result.filed.model_copy(update={"application_id": None, "case_number": None, "version": None})})
+
+
+async def _file_readable(tx: Any, rows: Sequence[Any], *, live: LiveState, caller: Caller, moment: Moment) -> list[RowResult]:
+    """Read each row, file those that could be read, and answer all in their order."""
+    results: dict[int, RowResult] = {}
+    readable: dict[int, Row] = {}
+    references: set[str] = set()
+    for index, raw in enumerate(rows):
+        try:
+            row = _READ.validate_python(raw).row(moment=moment)
+        except ValidationError as error:
+            results[index] = _refused(index, invalid(error.errors()))
+            continue
+        if row.row_reference in references:
+            results[index] = _refused(index, commands.repeated_reference(row.row_reference))
+            continue
+        references.add(row.row_reference)
+        readable[index] = row
+    outcomes = await commands.file_rows(tx, list(readable.values()), ground=_ground(live), caller=caller, moment=moment)
+    for index, outcome in zip(readable, outcomes, strict=True):
+        if outcome.refusal is not None:
+            results[index] = _refused(index, outcome.refusal)
+        else:
+            results[index] = RowResult(index=index, status=outcome.status, filed=FiledView.of(outcome))
+    return [results[index] for index in range(len(rows))]
+
+
+_READ = TypeAdapter(FileApplication)
+
+
+def _refused(index: int, refusal: Refusal) -> RowResult:
+    return RowResult(index=index, status="refused", problem=problem(refusal, trace_id=current_trace_id()))
+
+
+def _ground(live: LiveState) -> Ground:
+    return Ground(catalogue=catalogue(), calendar=live.calendar, city=live.city)

@@ -1,0 +1,43 @@
+"""The HTTP process of applications."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.applications.intake.api import intake
+from services.applications.item.api import items
+from services.applications.policy.in_use import catalogue
+from services.applications.settings import ApplicationsSettings
+from shared import observability
+from shared.auth import Authenticator, load_callers, load_roles
+from shared.live import open_live
+from shared.process import serve
+from shared.web import create_app
+
+ROLES = Path(__file__).parent / "policy" / "roles.toml"
+# Scopes that systems may be given here besides those of staff.
+SYSTEM_SCOPES = frozenset({"applications:file"})
+
+
+def build(settings: ApplicationsSettings) -> FastAPI:
+    catalogue()
+    roles = load_roles(ROLES)
+    scopes = SYSTEM_SCOPES.union(*roles.values())
+    authenticator = Authenticator(settings=settings, roles=roles, systems=load_callers(settings.callers_file, scopes_here=scopes))
+    return create_app(
+        open_live(settings),
+        authenticator=authenticator,
+        routers=[items, intake],
+        title="applications",
+        summary="Support items, applications, reviews, public notices and awards | 扶持项目、申报、审核、公示与确认",
+    )
+
+
+def main() -> None:
+    settings = ApplicationsSettings()  # type: ignore[call-arg]  # the rest comes from the environment
+    observability.set_up(settings)
+    serve(build(settings), settings)
+
+
+if __name__ == "__main__":
+    main()

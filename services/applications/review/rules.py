@@ -1,0 +1,226 @@
+"""Decisions about review: whose turn it is, that nobody decides twice, and what the decisions of a stage come to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.applications.claim.rules import check_amount
+from services.applications.intake.rules import STATE_TEXTS, State, StepNotAllowed
+from services.applications.policy.catalogue import Decider, Item, Stage
+from shared.errors import Conflict, Refusal
+from shared.money import yuan_text
+
+DECISIONS_PER_CALL_MAX = 300
+REASON_CHARS_MIN = 4
+REASON_CHARS_MAX = 1_000
+
+
+class TooManyDecisions(Refusal):
+    code = "too-many-decisions"
+    title_en = "Too many decisions in one call"
+    title_zh = "一次提交的审核意见过多"
+
+
+class ReasonMissing(Refusal):
+    code = "reason-missing"
+    title_en = "A reason is needed"
+    title_zh = "须说明理由"
+
+
+class ReasonTooLong(Refusal):
+    code = "reason-too-long"
+    title_en = "The reason is too long"
+    title_zh = "理由过长"
+
+
+class NotYourTurn(Conflict):
+    code = "not-your-turn"
+    title_en = "The case waits for somebody else"
+    title_zh = "案件不在您的审核环节"
+
+
+class AlreadyDecided(Conflict):
+    code = "already-decided"
+    title_en = "This side of the review has decided"
+    title_zh = "该环节已作出审核意见"
+
+
+class SamePersonTwice(Conflict):
+    code = "same-person-twice"
+    title_en = "One person may decide only once on a case"
+    title_zh = "同一人不得在同一案件中重复审核"
+
+
+class AmountMissing(Refusal):
+    code = "amount-missing"
+    title_en = "This stage sets the sum"
+    title_zh = "本环节须核定金额"
+
+
+class AmountNotAsked(Refusal):
+    code = "amount-not-asked"
+    title_en = "This stage does not set the sum"
+    title_zh = "本环节不核定金额"
+
+
+class AmountsDiffer(Conflict):
+    code = "amounts-differ"
+    title_en = "The two sides set different sums"
+    title_zh = "联审双方核定金额不一致"
+    remedy_en = "Agree on one sum; either side may then decide anew."
+    remedy_zh = "请双方协商一致后，由任一方重新提交审核意见。"
+
+
+class Verdict(StrEnum):
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    RETURN = "return"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """`officer` is issuer and subject together; a system names its officer. `round` grows each time the case comes back."""
+
+    round: int
+    stage: str
+    decider: Decider
+    officer: str
+    verdict: Verdict
+    reason: str | None = None
+    amount_fen: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the decision makes of the case. `stage` is where the review goes on, None once all stages passed or the review is over.
+
+    `pending` are the deciders still wanted there; `replaces` says that the officer decided anew; `amount_fen` is the sum once it is set.
+    """
+
+    state: State
+    stage: str | None
+    pending: tuple[Decider, ...] = ()
+    amount_fen: int | None = None
+    stage_passed: bool = False
+    replaces: bool = False
+
+
+def check_count(decisions: int) -> None:
+    if decisions > DECISIONS_PER_CALL_MAX:
+        raise TooManyDecisions(
+            f"{decisions} decisions in one call, at most {DECISIONS_PER_CALL_MAX} are taken.",
+            detail_zh=f"一次提交{decisions}条审核意见，最多{DECISIONS_PER_CALL_MAX}条。",
+            facts={"decisions_max": DECISIONS_PER_CALL_MAX},
+        )
+
+
+def check_reason(reason: str | None, *, pointer: str) -> str:
+    """The reason without outer space; what goes against the applicant is never done without one."""
+    text = (reason or "").strip()
+    if len(text) < REASON_CHARS_MIN:
+        raise ReasonMissing(
+            f"Give the reason in at least {REASON_CHARS_MIN} characters: the applicant is told it.",
+            detail_zh=f"请说明理由（至少{REASON_CHARS_MIN}个字），理由将告知申报单位。",
+            pointer=pointer,
+        )
+    if len(text) > REASON_CHARS_MAX:
+        raise ReasonTooLong(
+            f"The reason has {len(text)} characters, at most {REASON_CHARS_MAX} are taken.",
+            detail_zh=f"理由共{len(text)}个字，最多{REASON_CHARS_MAX}个字。",
+            pointer=pointer,
+        )
+    return text
+
+
+def decide(*, item: Item, stages: Sequence[Stage], state: State, stage: str | None, earlier: Sequence[Decision], decision: Decision) -> Outcome:
+    """What one decision does to a case that stands at `stage`; `stages` are those of its policy version, `earlier` all decisions on it so far."""
+    if state not in (State.ACCEPTED, State.IN_REVIEW) or stage is None:
+        raise _nothing_to_review(state)
+    current = next(each for each in stages if each.id == stage)
+    _check_turn(current, decision=decision)
+    of_stage = [each for each in earlier if (each.round, each.stage) == (decision.round, stage)]
+    own = next((each for each in of_stage if each.decider is decision.decider), None)
+    _check_officer(decision, earlier=earlier, own=own)
+    if decision.verdict is not Verdict.APPROVE:
+        check_reason(decision.reason, pointer="/reason")
+        target = State.REFUSED if decision.verdict is Verdict.REFUSE else State.RETURNED
+        return Outcome(state=target, stage=None, replaces=own is not None)
+    others = [each for each in of_stage if each.decider is not decision.decider]
+    _check_sum(current, item=item, decision=decision, others=others)
+    return _approved(current, stages=stages, decision=decision, decided={each.decider for each in others}, replaces=own is not None)
+
+
+def pending_deciders(stage: Stage, *, round_: int, earlier: Sequence[Decision]) -> tuple[Decider, ...]:
+    """Who has not decided at this stage yet, in the order of the policy."""
+    decided = {each.decider for each in earlier if (each.round, each.stage) == (round_, stage.id)}
+    return tuple(decider for decider in stage.deciders if decider not in decided)
+
+
+def _approved(stage: Stage, *, stages: Sequence[Stage], decision: Decision, decided: set[Decider], replaces: bool) -> Outcome:
+    wanted = tuple(decider for decider in stage.deciders if decider not in decided | {decision.decider})
+    if wanted:
+        return Outcome(state=State.IN_REVIEW, stage=stage.id, pending=wanted, replaces=replaces)
+    following = [each for each in stages if each.order > stage.order]
+    if not following:
+        return Outcome(state=State.IN_REVIEW, stage=None, amount_fen=decision.amount_fen, stage_passed=True, replaces=replaces)
+    return Outcome(state=State.IN_REVIEW, stage=following[0].id, pending=following[0].deciders, stage_passed=True, replaces=replaces)
+
+
+def _nothing_to_review(state: State) -> StepNotAllowed:
+    text = STATE_TEXTS[state]
+    return StepNotAllowed(
+        f"The case is {text.title_en!r}: there is nothing to review.",
+        detail_zh=f"案件当前为“{text.title_zh}”，没有待审核的环节。",
+        facts={"state": state.value},
+    )
+
+
+def _check_turn(stage: Stage, *, decision: Decision) -> None:
+    if decision.stage != stage.id or decision.decider not in stage.deciders:
+        raise NotYourTurn(
+            f"The case stands at {stage.id!r}, decided by {', '.join(stage.deciders)}; this is of {decision.decider} for {decision.stage!r}.",
+            detail_zh=f"案件处于{stage.title_zh}环节，不能提交其他环节或其他部门的审核意见。",
+            pointer="/stage",
+            facts={"stage": stage.id, "deciders": [decider.value for decider in stage.deciders]},
+        )
+
+
+def _check_officer(decision: Decision, *, earlier: Sequence[Decision], own: Decision | None) -> None:
+    """Every side and every stage by another person, in whatever round; only one's own open decision may be taken anew."""
+    if own is not None and own.officer != decision.officer:
+        raise AlreadyDecided(
+            f"{decision.decider} has decided at this stage through another officer.", detail_zh="本部门已由其他人员作出审核意见。", pointer="/officer"
+        )
+    for each in earlier:
+        if each.officer == decision.officer and (each.stage, each.decider) != (decision.stage, decision.decider):
+            raise SamePersonTwice(
+                f"The officer has decided on this case at {each.stage!r} for {each.decider}; every stage and side needs another person.",
+                detail_zh="该人员已在本案件的其他环节作出审核意见，各环节、各部门应由不同人员审核。",
+                pointer="/officer",
+                facts={"decided_at_stage": each.stage},
+            )
+
+
+def _check_sum(stage: Stage, *, item: Item, decision: Decision, others: Sequence[Decision]) -> None:
+    """联审 sets the sum, both sides the same; no other stage does."""
+    if not stage.sets_amount:
+        if decision.amount_fen is not None:
+            raise AmountNotAsked(
+                f"{stage.title_en} approves the need; the sum is set later.", detail_zh=f"{stage.title_zh}不核定金额。", pointer="/amount_fen"
+            )
+        return
+    if decision.amount_fen is None:
+        raise AmountMissing(
+            f"{stage.title_en} sets the sum: 1 fen to {item.cap_fen} fen ({item.clause}).",
+            detail_zh=f"{stage.title_zh}须核定金额，为1分至{item.cap_fen}分（{item.clause}）。",
+            pointer="/amount_fen",
+        )
+    check_amount(item, amount_fen=decision.amount_fen, pointer="/amount_fen")
+    for other in others:
+        if other.amount_fen is not None and other.amount_fen != decision.amount_fen:
+            raise AmountsDiffer(
+                f"{other.decider} set {yuan_text(other.amount_fen)} yuan, {decision.decider} {yuan_text(decision.amount_fen)} yuan.",
+                detail_zh=f"一方核定{yuan_text(other.amount_fen)}元，另一方核定{yuan_text(decision.amount_fen)}元。",
+                pointer="/amount_fen",
+                facts={"amounts_fen": {other.decider.value: other.amount_fen, decision.decider.value: decision.amount_fen}},
+            )

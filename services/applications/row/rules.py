@@ -1,0 +1,71 @@
+"""Decisions about a caller's own rows: the same row sent again is the same application."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.applications.intake.rules import ENDED, State
+from shared.errors import Conflict
+
+
+class RowConflict(Conflict):
+    code = "row-conflict"
+    title_en = "This row reference belongs to another applicant"
+    title_zh = "该行标识已用于其他申报主体"
+    remedy_en = "Send the application under a row reference of its own."
+    remedy_zh = "请使用新的行标识报送。"
+
+
+class RowEnded(Conflict):
+    code = "row-ended"
+    title_en = "The application of this row has ended"
+    title_zh = "该行对应的申报已办结"
+    remedy_en = "Send a new application under a row reference of its own."
+    remedy_zh = "如需重新申报，请使用新的行标识报送。"
+
+
+class RowVerdict(StrEnum):
+    NEW = "new"
+    UNCHANGED = "unchanged"
+    NEXT_VERSION = "next_version"
+    # The difference is kept for the officer; the case itself stays as it is.
+    IN_REVIEW = "in_review"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownRow:
+    """What the row reference of this caller stands for so far."""
+
+    applicant_uscc: str
+    fingerprint: bytes
+    state: State
+
+
+def row_fingerprint(content: Mapping[str, object]) -> bytes:
+    """SHA-256 of the row as normalised JSON: the order of fields says nothing."""
+    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def judge_row(known: KnownRow | None, *, applicant_uscc: str, fingerprint: bytes) -> RowVerdict:
+    if known is None:
+        return RowVerdict.NEW
+    if known.applicant_uscc != applicant_uscc:
+        raise RowConflict(
+            "The row reference already stands for an application of another unified social credit code.",
+            detail_zh="该行标识已对应另一统一社会信用代码的申报。",
+            pointer="/row_reference",
+        )
+    if known.fingerprint == fingerprint:
+        return RowVerdict.UNCHANGED
+    if known.state in (State.FILED, State.RETURNED):
+        return RowVerdict.NEXT_VERSION
+    if known.state in ENDED:
+        raise RowEnded(
+            f"The application of this row ended as {known.state.value}; it cannot be changed any more.",
+            detail_zh="该行对应的申报已办结，不能再修改。",
+            pointer="/row_reference",
+        )
+    return RowVerdict.IN_REVIEW

@@ -1,0 +1,7 @@
+"""The tables of applications, all on one MetaData."""
+
+from sqlalchemy import MetaData
+
+from shared.tables import NAMING
+
+metadata = MetaData(naming_convention=NAMING)

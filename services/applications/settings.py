@@ -1,0 +1,7 @@
+"""Settings of applications: those that every service has."""
+
+from shared.settings import Settings
+
+
+class ApplicationsSettings(Settings):
+    service: str = "applications"

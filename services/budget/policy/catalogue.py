@@ -1,0 +1,130 @@
+"""What the budget decides by: the fund of each policy with its ceiling, its budget lines and its rule of waiting, each with its clause."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_Text = Annotated[str, Field(min_length=1, max_length=500)]
+_Year = Annotated[int, Field(ge=2000, le=2999)]
+
+
+class WaitingRule(StrEnum):
+    """Who is funded when money comes: everybody it suffices for in rank order, or nobody past the first that does not fit."""
+
+    FIRST_THAT_FITS = "first_that_fits"
+    STRICT = "strict"
+
+
+class Part(BaseModel):
+    """A value that the law may leave open: `assumed` says that it does, and `why` on what ground the value was set."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    assumed: bool = False
+    why: _Text | None = None
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Self:
+        if self.assumed != (self.why is not None):
+            raise ValueError("assumed = true and why come together")
+        return self
+
+
+class Entry(Part):
+    id: Annotated[str, Field(min_length=1, max_length=40)]
+    title_zh: _Text
+    title_en: _Text
+    first_day: date
+    last_day: date
+    source: Annotated[str, Field(pattern=r"^\S+ \S+: .+$")]
+
+    @model_validator(mode="after")
+    def _check_days(self) -> Self:
+        if self.last_day < self.first_day:
+            raise ValueError(f"{self.id}: last_day {self.last_day} is before first_day {self.first_day}")
+        return self
+
+    @property
+    def clause(self) -> str:
+        """Document and place, without the words."""
+        return self.source.partition(": ")[0]
+
+
+class Line(Entry):
+    """A budget line; `cap_fen` is the most that one award under it may be."""
+
+    cap_fen: Annotated[int, Field(gt=0)]
+    expenditure_category: Literal["reward", "subsidy", "award_subsidy", "construction"]
+
+
+class Years(Part):
+    """On what ground the first and last fiscal year were read from the text."""
+
+
+class Waiting(Part):
+    waiting_rule: Annotated[WaitingRule, Field(strict=False)]
+    waiting_at_year_end: Literal["lapse", "carry"]
+
+
+class Fund(Entry):
+    """The money of one policy. `yearly_ceiling_fen` bounds what is appropriated in each fiscal year from `first_year` to `last_year`."""
+
+    first_year: _Year
+    last_year: _Year
+    yearly_ceiling_fen: Annotated[int, Field(gt=0)]
+    funding_source: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+    years: Years
+    waiting: Waiting
+    lines: Annotated[tuple[Line, ...], Field(strict=False, min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_lines(self) -> Self:
+        ids = [line.id for line in self.lines]
+        if repeated := {line_id for line_id in ids if ids.count(line_id) > 1}:
+            raise ValueError(f"{self.id}: {sorted(repeated)[0]} is there twice")
+        for line in self.lines:
+            if not line.id.startswith(f"{self.id}/"):
+                raise ValueError(f"{line.id}: a line of this fund begins with {self.id}/")
+            if line.first_day < self.first_day or line.last_day > self.last_day:
+                raise ValueError(f"{line.id}: outside the term {self.first_day} to {self.last_day}")
+        if self.last_year < self.first_year:
+            raise ValueError(f"{self.id}: last_year {self.last_year} is before first_year {self.first_year}")
+        return self
+
+    def covers(self, fiscal_year: int) -> bool:
+        return self.first_year <= fiscal_year <= self.last_year
+
+    def line(self, line_id: str) -> Line | None:
+        return next((line for line in self.lines if line.id == line_id), None)
+
+    def version_of(self, line: Line) -> str:
+        """For instance 2023-15/lines/4b@2023-06-12: what each posting names as the rule it was made under."""
+        return f"{self.id}/lines/{line.id.removeprefix(self.id + '/')}@{line.first_day.isoformat()}"
+
+    @property
+    def version(self) -> str:
+        return f"{self.id}/fund@{self.first_day.isoformat()}"
+
+
+class Catalogue(BaseModel):
+    """The funds of all policies, past and present; a fiscal year belongs to one of them at most."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    funds: Annotated[tuple[Fund, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_years(self) -> Self:
+        ordered = sorted(self.funds, key=lambda fund: fund.first_year)
+        for earlier, later in zip(ordered, ordered[1:], strict=False):
+            if later.first_year <= earlier.last_year:
+                raise ValueError(f"{later.id} begins in {later.first_year}, a fiscal year of {earlier.id}")
+        return self
+
+    def fund(self, policy_id: str) -> Fund | None:
+        return next((fund for fund in self.funds if fund.id == policy_id), None)
+
+    def fund_of_year(self, fiscal_year: int) -> Fund | None:
+        return next((fund for fund in self.funds if fund.covers(fiscal_year)), None)
