@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from shared import clock
 from shared.caller import Caller, require_scope
-from shared.errors import Unauthenticated
+from shared.errors import Unauthenticated, Unavailable
 from shared.settings import Settings
 from shared.signature import EARLY_S_MAX, LATE_S_MAX, SignedCall, is_signed_by
 
@@ -51,6 +51,23 @@ class TokenRefused(Unauthenticated):
     code = "token-refused"
     title_en = "The token is not accepted"
     title_zh = "令牌无效"
+
+
+class IssuerAway(Unavailable):
+    code = "issuer-away"
+    title_en = "The sign-in service cannot be reached"
+    title_zh = "暂时无法连接统一身份认证服务"
+
+
+class StaffClaims(BaseModel):
+    """What is used of a token. A claim of another shape is refused, never guessed at."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    iss: str
+    sub: str = Field(min_length=1)
+    roles: list[str] = []
+    jurisdictions: list[str] = []
 
 
 class SystemCaller(BaseModel):
@@ -116,8 +133,9 @@ class Authenticator:
         call = SignedCall(
             audience=self.settings.service,
             method=request.method,
-            raw_path=request.scope["raw_path"].decode("ascii"),
-            raw_query=request.scope["query_string"].decode("ascii"),
+            # Latin-1 takes every byte: an address outside ASCII is wrongly signed, not a fault.
+            raw_path=request.scope["raw_path"].decode("latin-1"),
+            raw_query=request.scope["query_string"].decode("latin-1"),
             body=body,
             if_match=request.headers.get("if-match", ""),
             timestamp=timestamp,
@@ -133,8 +151,9 @@ class Authenticator:
         return entry.caller()
 
     async def _staff(self, token: str) -> Caller:
+        keys = await self._key_set()
         try:
-            claims = jwt.decode(token, await self._key_set(), algorithms=TOKEN_ALGORITHMS).claims
+            claims = jwt.decode(token, keys, algorithms=TOKEN_ALGORITHMS).claims
             jwt.JWTClaimsRegistry(
                 now=lambda: int(clock.wall().timestamp()),
                 leeway=30,
@@ -143,26 +162,27 @@ class Authenticator:
                 sub={"essential": True},
                 exp={"essential": True},
             ).validate(claims)
+            return self._staff_caller(StaffClaims.model_validate(claims))
         except (JoseError, ValueError) as error:
             raise TokenRefused(
                 f"The token was refused: {type(error).__name__}. Sign in again.", detail_zh="令牌无效或已过期，请重新登录。"
             ) from error
-        return self._staff_caller(claims)
 
-    def _staff_caller(self, claims: Mapping[str, Any]) -> Caller:
-        scopes = frozenset[str]().union(*(self.roles.get(role, frozenset()) for role in claims.get("roles", [])))
-        jurisdictions = claims.get("jurisdictions", [])
+    def _staff_caller(self, claims: StaffClaims) -> Caller:
         return Caller(
-            id=f"staff:{claims['iss']}|{claims['sub']}",
+            id=f"staff:{claims.iss}|{claims.sub}",
             kind="staff",
             channel="window",
-            scopes=scopes,
-            jurisdictions=None if "*" in jurisdictions else frozenset(jurisdictions),
+            scopes=frozenset[str]().union(*(self.roles.get(role, frozenset()) for role in claims.roles)),
+            jurisdictions=None if "*" in claims.jurisdictions else frozenset(claims.jurisdictions),
         )
 
     async def _key_set(self) -> KeySet:
         if self._keys is None or time.monotonic() - self._keys_read_s > KEYS_KEPT_S:
-            self._keys = KeySet.import_key_set(await _read_keys(self.settings))
+            try:
+                self._keys = KeySet.import_key_set(await _read_keys(self.settings))
+            except (httpx.HTTPError, OSError, JoseError, ValueError, KeyError) as error:
+                raise IssuerAway("The issuer's keys could not be read.", detail_zh="无法读取身份认证服务的公钥。", retry_after_s=5) from error
             self._keys_read_s = time.monotonic()
         return self._keys
 

@@ -1,7 +1,7 @@
 """The HTTP edge of every service: routes that authenticate first, problem JSON, limits, health, metrics."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import structlog
@@ -16,15 +16,14 @@ from starlette.exceptions import HTTPException
 
 from shared import observability
 from shared.auth import Anyone, Authenticator, Permission, admit, anyone
+from shared.body import BATCH_BYTES_MAX, BODY_BYTES_MAX, BodyUnreadable, read_body, read_json, refuse_odd_address
 from shared.db import is_transient
-from shared.errors import FieldProblem, Invalid, Later, Malformed, NotFound, Refusal, Stale, TooLarge, Unavailable, problem
+from shared.errors import FieldProblem, Invalid, Later, NotFound, Refusal, Stale, Unavailable, problem
 from shared.live import Live as LiveState
 from shared.tracing import TraceMiddleware
 
 log = structlog.get_logger()
 
-BODY_BYTES_MAX = 1024 * 1024
-BATCH_BYTES_MAX = 5 * 1024 * 1024
 # Verbs of routes that take many rows at once.
 BATCH_VERBS = (":batch", ":import", ":validate")
 
@@ -37,24 +36,17 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
-class BodyTooLarge(TooLarge):
-    code = "body-too-large"
-    title_en = "The request is too large"
-    title_zh = "请求内容过大"
-    remedy_en = "Send fewer rows a call."
-    remedy_zh = "请减少单次提交的数量，分批提交。"
-
-
-class BodyUnreadable(Malformed):
-    code = "body-unreadable"
-    title_en = "The body is not JSON"
-    title_zh = "请求内容不是有效的JSON"
-
-
 class RouteUnknown(NotFound):
     code = "route-unknown"
     title_en = "There is nothing at this address"
     title_zh = "请求的地址不存在"
+
+
+class MethodUnknown(Refusal):
+    code = "method-unknown"
+    status = 405
+    title_en = "This address does not take that method"
+    title_zh = "该地址不支持此请求方法"
 
 
 class DatabaseAway(Unavailable):
@@ -98,30 +90,25 @@ class SecuredRoute(APIRoute):
         bytes_max = BATCH_BYTES_MAX if self.path.endswith(BATCH_VERBS) else BODY_BYTES_MAX
 
         async def secured(request: Request) -> Response:
-            body = await _read_body(request, bytes_max=bytes_max)
-            if isinstance(permission, Permission):
-                await admit(request.app.state.authenticator, request, permission=permission, body=body)
-            return await handle(request)
+            try:
+                body = await read_body(request, bytes_max=bytes_max)
+                if isinstance(permission, Permission):
+                    await admit(request.app.state.authenticator, request, permission=permission, body=body)
+                refuse_odd_address(request)
+                if body and self.body_field is not None and _is_json(request):
+                    request._json = read_json(body)  # where Starlette itself keeps what it parsed
+                return await handle(request)
+            except (Refusal, RequestValidationError, HTTPException):
+                raise
+            except Exception as error:  # the edge: answered here, inside the request's span, so that its trace id is the one logged
+                return _answer_fault(error)
 
         return secured
 
 
-async def _read_body(request: Request, *, bytes_max: int) -> bytes:
-    """Stop reading at the limit; the body is kept on the request for whoever parses it."""
-    if int(request.headers.get("content-length", "0")) > bytes_max:
-        raise _too_large(bytes_max)
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > bytes_max:
-            raise _too_large(bytes_max)
-        chunks.append(chunk)
-    request._body = b"".join(chunks)  # where Starlette itself keeps a body that was read
-    return request._body
-
-
-def _too_large(bytes_max: int) -> BodyTooLarge:
-    return BodyTooLarge(f"At most {bytes_max} bytes are taken here.", detail_zh=f"此接口单次最多接收{bytes_max}字节。")
+def _is_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 def router(tag: str) -> APIRouter:
@@ -192,8 +179,8 @@ def create_app(
     return app
 
 
-def _answer(refusal: Refusal) -> Response:
-    headers = {}
+def _answer(refusal: Refusal, *, more_headers: Mapping[str, str] | None = None) -> Response:
+    headers = dict(more_headers or {})
     if isinstance(refusal, Later):
         headers["Retry-After"] = str(refusal.retry_after_s)
     if refusal.status == 401:
@@ -209,11 +196,7 @@ async def _on_refusal(_request: Request, error: Exception) -> Response:
 
 async def _on_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = error.errors()
-    if any(each["type"] == "json_invalid" for each in found):
-        reason = str(found[0].get("ctx", {}).get("error", ""))
-        return _answer(BodyUnreadable(f"The body could not be read as JSON: {reason}.", detail_zh="请求内容无法按JSON解析。"))
-    return _answer(invalid(found))
+    return _answer(invalid(error.errors()))
 
 
 def invalid(found: Sequence[Any]) -> Invalid:
@@ -262,6 +245,10 @@ async def _on_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return _answer(RouteUnknown("There is nothing at this address; see /docs.", detail_zh="请求的地址不存在，请查阅 /docs。"))
+    if error.status_code == 405:
+        allowed = dict(error.headers or {})
+        detail_en, detail_zh = f"Allowed here: {allowed.get('Allow', 'nothing')}.", f"此处允许的方法：{allowed.get('Allow', '无')}。"
+        return _answer(MethodUnknown(detail_en, detail_zh=detail_zh), more_headers=allowed)
     if error.status_code == 400:
         return _answer(BodyUnreadable(f"The request could not be read: {error.detail}", detail_zh="请求内容无法解析。"))
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code, "trace_id": observability.current_trace_id()}
@@ -269,12 +256,19 @@ async def _on_http(_request: Request, error: Exception) -> Response:
 
 
 async def _on_fault(_request: Request, error: Exception) -> Response:
-    """The process edge: a fault is logged once, with its trace; the caller is told the trace id and nothing else."""
+    """For what fails outside of a route."""
+    return _answer_fault(error)
+
+
+def _answer_fault(error: Exception) -> Response:
+    """A fault is logged once, with its trace; the caller is told the trace id and nothing else."""
     if is_transient(error):
         log.warning("database_away", error=type(error).__name__)
         return _answer(
             DatabaseAway(
-                "Nothing was written; repeat the call with the same key.", detail_zh="未写入任何内容，请稍后用同一幂等键重试。", retry_after_s=2
+                "Repeat the call with the same key: it takes effect once, whether or not this one did.",
+                detail_zh="请稍后用同一幂等键重试：无论本次是否写入，同一请求只生效一次。",
+                retry_after_s=2,
             )
         )
     log.error("request_failed", exc_info=error)

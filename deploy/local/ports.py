@@ -16,6 +16,9 @@ ATTEMPTS_MAX = 3
 
 Started = TypeVar("Started")
 
+# Nothing may listen yet where a port was given out a moment ago; a second process sent there would be taken for the first.
+given_out: set[int] = set()
+
 
 class PortTaken(RuntimeError):
     """Somebody else listens on the port that was chosen or asked for."""
@@ -29,7 +32,8 @@ def choose_port(variable: str) -> int:
         return int(wanted)
     for _ in range(TRIES_MAX):
         port = random.randint(FIRST_PORT, LAST_PORT)  # noqa: S311  a port is no secret
-        if is_free(port):
+        if port not in given_out and is_free(port):
+            given_out.add(port)
             return port
     raise PortTaken(f"No free port found in {TRIES_MAX} tries between {FIRST_PORT} and {LAST_PORT}.")
 

@@ -79,8 +79,25 @@ class Stack:
         return datetime.now(BUSINESS_START.tzinfo) + timedelta(seconds=offset_s)
 
     async def wait_until_ready(self, slot: str) -> None:
-        """Wait for a process that was stopped or killed to be ready again."""
+        """Wait for a process that was killed or thawed to be ready again."""
         await self.supervisor.wait_until_ready(slot, ready=self._probe(slot), limit_s=READY_LIMIT_S)
+
+    async def stop(self, *slots: str) -> None:
+        """Stop processes until they are started again; each drains first."""
+        await self.supervisor.stop(*slots)
+
+    async def start_again(self, slot: str) -> None:
+        await self.supervisor.start(slot, ready=self._probe(slot), limit_s=READY_LIMIT_S)
+
+    async def kill(self, slot: str) -> None:
+        """kill -9; the supervisor starts it again at once, at the same address."""
+        await self.supervisor.signal(slot, "KILL")
+
+    async def freeze(self, slot: str) -> None:
+        await self.supervisor.signal(slot, "STOP")
+
+    async def thaw(self, slot: str) -> None:
+        await self.supervisor.signal(slot, "CONT")
 
     async def start_process(self, slot: str) -> None:
         """Start a process of a service on a free port and wait until it is ready; its address is in `urls` or `worker_urls` then."""

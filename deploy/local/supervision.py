@@ -96,8 +96,17 @@ class Supervisor:
         await self._call("supervisor.signalProcess", slot, name)
 
     async def start(self, slot: str, *, ready: Callable[[], Awaitable[bool]], limit_s: float) -> None:
+        """Start a process and wait until it is ready; one that keeps ending right after its start is not waited for."""
+        exits: set[int] = set()
+
+        async def ready_or_refused() -> bool:
+            if await ready():
+                return True
+            await self._refuse_early_exits(slot, exits=exits)
+            return False
+
         await self._call("supervisor.startProcess", slot, False)
-        await self.wait_until_ready(slot, ready=ready, limit_s=limit_s)
+        await self.wait_until_ready(slot, ready=ready_or_refused, limit_s=limit_s)
 
     async def stop(self, *slots: str) -> None:
         """Stop the processes at the same time, and wait until they are gone."""
@@ -109,20 +118,24 @@ class Supervisor:
             await self._wait_until_stopped(slot)
 
     async def wait_until_ready(self, slot: str, *, ready: Callable[[], Awaitable[bool]], limit_s: float) -> None:
-        early_exits: set[int] = set()
+        """Wait however often the process ends and is started again in between."""
         deadline = asyncio.get_running_loop().time() + limit_s
         while not await ready():
-            state = await self.state(slot)
-            if state["statename"] == "BACKOFF":
-                early_exits.add(state["start"])
-            tail = self.log_tail(slot)
-            if early_exits and "address already in use" in tail.lower():
-                raise PortTaken(f"{slot} found its port taken:\n{tail}")
-            if state["statename"] == "FATAL" or len(early_exits) >= EARLY_EXITS_MAX:
-                raise ProcessFailed(f"{slot} ends right after its start ({state['description']}):\n{tail}")
             if asyncio.get_running_loop().time() > deadline:
-                raise ProcessFailed(f"{slot} is not ready after {limit_s:.0f} s ({state['description']}):\n{tail}")
+                state = await self.state(slot)
+                raise ProcessFailed(f"{slot} is not ready after {limit_s:.0f} s ({state['description']}):\n{self.log_tail(slot)}")
             await asyncio.sleep(POLL_S)
+
+    async def _refuse_early_exits(self, slot: str, *, exits: set[int]) -> None:
+        """Raise when its port is taken, or when it ended early too often. `exits` collects the starts that failed."""
+        state = await self.state(slot)
+        if state["statename"] == "BACKOFF":
+            exits.add(state["start"])
+            tail = self.log_tail(slot)
+            if "address already in use" in tail.lower():
+                raise PortTaken(f"{slot} found its port taken:\n{tail}")
+            if len(exits) >= EARLY_EXITS_MAX:
+                raise ProcessFailed(f"{slot} ends right after its start ({state['description']}):\n{tail}")
 
     def log_path(self, slot: str) -> Path:
         return log_path(self.folder, slot=slot)
@@ -160,9 +173,7 @@ async def running_supervisor(folder: Path) -> AsyncIterator[Supervisor]:
     end_leftovers(folder)
     shutil.rmtree(folder / "log", ignore_errors=True)
     (folder / "log").mkdir(parents=True)
-    # A Unix socket's path may have about 100 characters only, so it lies outside the checkout, in a folder that is ours alone.
-    socket_folder = Path(tempfile.mkdtemp(prefix="run-"))
-    supervisor = Supervisor(folder, socket=socket_folder / "s")
+    supervisor = Supervisor(folder, socket=new_socket_folder(folder) / "s")
     try:
         write_configuration(supervisor)
         process = spawn(folder)
@@ -173,7 +184,22 @@ async def running_supervisor(folder: Path) -> AsyncIterator[Supervisor]:
             await stop_everything(supervisor, process=process)
     finally:
         end_leftovers(folder)
-        shutil.rmtree(socket_folder, ignore_errors=True)
+        drop_socket_folder(folder)
+
+
+def new_socket_folder(folder: Path) -> Path:
+    """A Unix socket's path may have about 100 characters only, so it lies outside the checkout, in a folder that is ours alone."""
+    drop_socket_folder(folder)
+    made = Path(tempfile.mkdtemp(prefix="run-"))
+    (folder / "socket").symlink_to(made)
+    return made
+
+
+def drop_socket_folder(folder: Path) -> None:
+    link = folder / "socket"
+    if link.is_symlink():
+        shutil.rmtree(link.resolve(), ignore_errors=True)
+        link.unlink()
 
 
 def spawn(folder: Path) -> subprocess.Popen[bytes]:

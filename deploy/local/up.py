@@ -57,7 +57,7 @@ def show(stack: Stack) -> None:
     console.print(
         f"Signed calls, for instance as {district['id']}: app key {district['app_key']}; secrets and the others: {stack.folder}/callers.json"
     )
-    token = stack.issuer.token("officer-1", name="示例经办", roles=["officer"], jurisdictions=["*"])
+    token = stack.issuer.token("officer-1", name="示例经办", roles=["city-officer"], jurisdictions=["*"])
     console.print("Staff token of a sample officer, for 12 hours:")
     console.print(token, soft_wrap=True, markup=False, highlight=False)
     console.print("Ctrl-C stops everything.")

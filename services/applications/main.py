@@ -4,9 +4,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from services.applications.application.api import applications
 from services.applications.intake.api import intake
 from services.applications.item.api import items
+from services.applications.notice.api import notices
+from services.applications.objection.api import objections
 from services.applications.policy.in_use import catalogue
+from services.applications.review.api import reviews
 from services.applications.settings import ApplicationsSettings
 from shared import observability
 from shared.auth import Authenticator, load_callers, load_roles
@@ -27,7 +31,7 @@ def build(settings: ApplicationsSettings) -> FastAPI:
     return create_app(
         open_live(settings),
         authenticator=authenticator,
-        routers=[items, intake],
+        routers=[items, intake, applications, reviews, notices, objections],
         title="applications",
         summary="Support items, applications, reviews, public notices and awards | 扶持项目、申报、审核、公示与确认",
     )

@@ -70,7 +70,10 @@ class InstitutionEnded(InstitutionEvent):
 
 
 class ParkEvent(Event):
-    """Keyed by the operator, so that a park's facts keep their order with the operator's own."""
+    """Keyed by the operator, so that a park's facts keep their order with the operator's own.
+
+    When the operator changes so does the key: a copy takes the park's own fields only from a `version` above the one it has.
+    """
 
     topic: ClassVar[str] = "registry.events"
 
@@ -78,6 +81,7 @@ class ParkEvent(Event):
     name: str
     operator_uscc: str
     jurisdiction_id: str
+    version: int | None = None
 
     def key(self) -> str:
         return self.operator_uscc

@@ -19,6 +19,8 @@ def migrate(connection: Connection) -> None:
     connection.execute(text(f'SET LOCAL search_path = "{SCHEMA}"'))
     context.configure(connection=connection, version_table_schema=SCHEMA)
     context.run_migrations()
+    # The version of the schema is the owner's to say, not the service's.
+    connection.execute(text(f'REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM "{SCHEMA}"'))
 
 
 async def run() -> None:

@@ -90,7 +90,8 @@ def test_a_process_starts_with_what_it_gets_under_the_production_profile(process
     for variable, value in environment(process).items():
         monkeypatch.setenv(variable, filled_in(value))
 
-    settings = settings_class(service)()
+    from_environment: Any = settings_class(service)
+    settings = from_environment()
 
     assert (settings.service, settings.profile, settings.slot) == (service, Profile.PRODUCTION, process)
     assert f"//{service}:word@postgres:5432/" in settings.dsn

@@ -1,6 +1,7 @@
 """The local runtime on its real parts."""
 
 import asyncio
+import re
 import socket
 import subprocess
 import sys
@@ -13,11 +14,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from jgo.env import LockedDependency
 from jgo.maven import MavenContext
+from pydantic import SecretStr
 
 from deploy.kafka.topics import TopicNotDeclared, declare_topics
 from deploy.local import jars, kafka, postgres
 from deploy.local.callers import callers_in
-from deploy.local.folders import AlreadyRunning, held
+from deploy.local.folders import ROOT, AlreadyRunning, held
 from deploy.local.issuer import ISSUER, issuer_in
 from deploy.local.ports import PortTaken, choose_port
 from deploy.local.stack import CITY_FILE
@@ -138,14 +140,14 @@ async def test_a_killed_postgres_is_started_again_at_its_port_with_its_data(own_
     async with running_supervisor(own_folder) as supervisor:
         server = await postgres.start(supervisor, password="of-a-test", durable=True)
         await execute(server, "CREATE TABLE kept AS SELECT 'a row' AS word")
-        killed = await supervisor.pid("postgres")
+        killed = psutil.Process(await supervisor.pid("postgres"))
 
         await supervisor.signal("postgres", "KILL")
-        psutil.wait_procs([psutil.Process(killed)] if psutil.pid_exists(killed) else [], timeout=END_LIMIT_S)
+        await asyncio.to_thread(killed.wait, END_LIMIT_S)
         await supervisor.wait_until_ready("postgres", ready=server.accepts, limit_s=END_LIMIT_S)
 
         assert await fetch(server, "SELECT word FROM kept") == "a row"
-        assert await supervisor.pid("postgres") not in (0, killed)
+        assert await supervisor.pid("postgres") not in (0, killed.pid)
 
 
 async def test_after_the_end_no_process_is_left(own_folder: Path) -> None:
@@ -158,7 +160,7 @@ async def test_after_the_end_no_process_is_left(own_folder: Path) -> None:
 
 
 async def test_a_killed_parent_takes_everything_with_it(own_folder: Path) -> None:
-    parent = await started_parent(own_folder)
+    parent = await asyncio.to_thread(started_parent, own_folder)
     children = marked(own_folder)
 
     parent.kill()
@@ -170,7 +172,7 @@ async def test_a_killed_parent_takes_everything_with_it(own_folder: Path) -> Non
 
 
 async def test_what_a_killed_run_left_is_ended_by_the_next(own_folder: Path) -> None:
-    parent = await started_parent(own_folder)
+    parent = await asyncio.to_thread(started_parent, own_folder)
     left = marked(own_folder)
     for process in [psutil.Process(parent.pid), *(each for each in left if "supervisord" in " ".join(each.cmdline()))]:
         process.kill()
@@ -231,7 +233,7 @@ async def test_the_services_accept_the_local_staff_token(tmp_path: Path) -> None
     settings = Settings(
         service="registry",
         profile=Profile.LOCAL,
-        database_url="postgresql+asyncpg://registry@127.0.0.1/support",
+        database_url=SecretStr("postgresql+asyncpg://registry@127.0.0.1/support"),
         kafka_bootstrap="127.0.0.1:1",
         city_file=CITY_FILE,
         staff_jwks=str(issuer.jwks_file),
@@ -257,15 +259,23 @@ def test_the_services_load_the_local_callers_and_their_keys_stay(tmp_path: Path)
     assert (tmp_path / "callers.json").stat().st_mode & 0o077 == 0
 
 
+def test_every_scope_of_a_local_caller_is_asked_for_by_a_route(tmp_path: Path) -> None:
+    given = {scope for caller in callers_in(tmp_path, city_file=CITY_FILE).values() for scope in caller["scopes"]}
+
+    asked = {scope for api in (ROOT / "services").rglob("api.py") for scope in re.findall(r'may\("([\w:-]+)"\)', api.read_text(encoding="utf-8"))}
+
+    assert given - asked == set()
+
+
 async def start_stores(supervisor: Supervisor) -> tuple[postgres.Postgres, kafka.Kafka]:
     return await postgres.start(supervisor, password="of-a-test", durable=True), await kafka.start(supervisor)
 
 
-async def started_parent(folder: Path) -> subprocess.Popen[bytes]:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(folder)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+def started_parent(folder: Path) -> subprocess.Popen[bytes]:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(folder)], stdout=subprocess.PIPE, cwd=ROOT)
     assert parent.stdout is not None
     with parent.stdout as said:
-        assert await asyncio.to_thread(said.readline) == b"ready\n"
+        assert said.readline() == b"ready\n"
     return parent
 
 

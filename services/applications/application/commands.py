@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Column, select, text
 
 from services.applications.application.tables import application
 from services.applications.deadline.rules import Deadline
@@ -27,6 +27,8 @@ class Case:
     version: int
     state: State
     stage: str | None
+    round: int
+    waiting_on: tuple[str, ...]
     policy_id: str
     item_id: str
     item_version: str
@@ -51,6 +53,7 @@ class Case:
     fiscal_year: int | None
     release_target: str | None
     release_from: str | None
+    release_reason: str | None
 
     @property
     def due(self) -> Deadline | None:
@@ -64,14 +67,20 @@ class Case:
         return replace(self, due_working_days=deadline.working_days, due_from_day=deadline.from_day, due_on=deadline.due_on)
 
 
-_CASE_COLUMNS = [application.c[each.name] for each in fields(Case)]
 _CASE_NAMES = tuple(each.name for each in fields(Case))
-_LOCK = select(*_CASE_COLUMNS).order_by(application.c.id).with_for_update()
+
+
+def case_columns() -> list[Column[Any]]:
+    """What case_of reads."""
+    return [application.c[name] for name in _CASE_NAMES]
+
+
+_LOCK = select(*case_columns()).order_by(application.c.id).with_for_update()
 
 
 def case_of(row: AnyRow) -> Case:
     values = {name: row._mapping[name] for name in _CASE_NAMES}
-    return Case(**{**values, "state": State(values["state"]), "unverified": tuple(values["unverified"])})
+    return Case(**{**values, "state": State(values["state"]), "unverified": tuple(values["unverified"]), "waiting_on": tuple(values["waiting_on"])})
 
 
 async def lock_cases(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, Case]:
@@ -106,14 +115,17 @@ class Move:
 _MOVE = text("""
 WITH moved AS (
     UPDATE application AS a SET
-        version = r.version, state = r.state, stage = r.stage, amount_fen = r.amount_fen, once_key = r.once_key, unverified = r.unverified,
+        version = r.version, state = r.state, stage = r.stage, round = r.round, waiting_on = r.waiting_on, amount_fen = r.amount_fen,
+        once_key = r.once_key, unverified = r.unverified,
         due_working_days = r.due_working_days, due_from_day = r.due_from_day, due_on = r.due_on, proposal_id = r.proposal_id,
-        fiscal_year = r.fiscal_year, release_target = r.release_target, release_from = r.release_from, changed_at = :at
+        fiscal_year = r.fiscal_year, release_target = r.release_target, release_from = r.release_from,
+        release_reason = r.release_reason, changed_at = :at
     FROM jsonb_populate_recordset(NULL::application, CAST(:cases AS jsonb)) AS r
     WHERE a.id = r.id AND a.version = r.version - 1
     RETURNING a.id
 ), noted AS (
-    INSERT INTO step (application_id, case_version, action, from_state, to_state, stage, caller, officer, at, "on", reason, clause, rule_version, facts)
+    INSERT INTO step
+        (application_id, case_version, action, from_state, to_state, stage, caller, officer, at, "on", reason, clause, rule_version, facts)
     SELECT s.application_id, s.case_version, s.action, s.from_state, s.to_state, s.stage, :caller, :officer, :at, :on, s.reason, s.clause,
         s.rule_version, s.facts
     FROM jsonb_populate_recordset(NULL::step, CAST(:steps AS jsonb)) AS s
@@ -155,6 +167,32 @@ def _step(move: Move, *, case: Case) -> dict[str, Any]:
         "rule_version": move.rule_version,
         "facts": dict(move.facts),
     }
+
+
+# An answer that came late changes nothing, but the history has it.
+_NOTE = text("""
+INSERT INTO step (application_id, case_version, action, from_state, to_state, caller, at, "on", reason, clause, rule_version)
+VALUES (:id, :version, :action, :state, :state, :caller, :at, :on, :reason, :clause, :rule_version)
+""")
+
+
+async def note_step(tx: Tx, case: Case, *, action: str, reason: str, clause: str, by: By, moment: Moment) -> None:
+    """Write something down about a case that does not move it."""
+    await tx.execute(
+        _NOTE,
+        {
+            "id": case.id,
+            "version": case.version,
+            "action": action,
+            "state": case.state,
+            "caller": by.caller,
+            "at": moment.at,
+            "on": moment.on,
+            "reason": reason,
+            "clause": clause,
+            "rule_version": case.item_version,
+        },
+    )
 
 
 def event_fields(case: Case, *, moment: Moment) -> dict[str, Any]:

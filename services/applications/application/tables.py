@@ -45,6 +45,10 @@ application = Table(
     Column("state", Text, nullable=False),
     # The review stage while the state is in_review or returned from there.
     Column("stage", Text, nullable=True),
+    # Counts how often the case has entered review; decisions belong to a round.
+    Column("round", Integer, nullable=False, server_default="0"),
+    # Who has to act next.
+    Column("waiting_on", ARRAY(Text), nullable=False, server_default="{}"),
     # The entries of the policy that the case is pinned to by its first filing day.
     Column("policy_id", Text, nullable=False),
     Column("item_id", Text, nullable=False),
@@ -82,6 +86,7 @@ application = Table(
     # Where a case goes when its money has been given back, and where it came from in case it cannot be.
     Column("release_target", Text, nullable=True),
     Column("release_from", Text, nullable=True),
+    Column("release_reason", Text, nullable=True),
     Column("changed_at", DateTime(timezone=True), nullable=False),
     # Kept by a trigger: which transaction changed the row last, the key of the changed-since feed.
     Column("changed_xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()"), server_onupdate=FetchedValue()),

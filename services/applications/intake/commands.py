@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.applications.claim.rules import already_filed
 from services.applications.deadline.rules import check_in_time, deadline
-from services.applications.intake.rules import Filing, Judgement, State, judge_filing
+from services.applications.intake.rules import Filing, Judgement, State, judge_filing, waiting_on
 from services.applications.item.rules import Applicant, Park
 from services.applications.known import queries as known
 from services.applications.policy.catalogue import Catalogue
@@ -107,7 +107,15 @@ def _judge(call: _Call, row: Row, *, standing: StandingRow | None, applicant: Ap
     judgement = judge_filing(call.ground.catalogue, filing=filing, applicant=applicant, park=park)
     acceptance = call.ground.catalogue.policy(judgement.item.policy_id).acceptance_on(filing.filed_on)
     due = deadline(working_days=acceptance.decide_working_days, from_day=call.moment.on, calendar=call.ground.calendar)
-    judged = JudgedRow(row=row, fingerprint=fingerprint.hex(), judgement=judgement, filing=filing, due=due, standing=standing)
+    judged = JudgedRow(
+        row=row,
+        fingerprint=fingerprint.hex(),
+        judgement=judgement,
+        filing=filing,
+        due=due,
+        waiting_on=waiting_on(State.FILED, acceptance=acceptance, pending=()),
+        standing=standing,
+    )
     (call.new if standing is None else call.corrected).append(judged)
 
 

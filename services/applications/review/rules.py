@@ -21,6 +21,18 @@ class TooManyDecisions(Refusal):
     title_zh = "一次提交的审核意见过多"
 
 
+class OfficerMissing(Refusal):
+    code = "officer-missing"
+    title_en = "A system names the officer who decided"
+    title_zh = "系统报送须注明审核人员"
+
+
+class CaseTwice(Conflict):
+    code = "case-twice"
+    title_en = "The case stands twice in this call"
+    title_zh = "同一案件在本次提交中重复"
+
+
 class ReasonMissing(Refusal):
     code = "reason-missing"
     title_en = "A reason is needed"

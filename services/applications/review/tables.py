@@ -13,7 +13,9 @@ decision = Table(
     Column("round", Integer, nullable=False),
     Column("stage", Text, nullable=False),
     Column("decider", Text, nullable=False),
-    Column("decision", Text, nullable=False),
+    # An open decision may be taken anew by the officer who took it; the newest counts, the earlier ones stay.
+    Column("attempt", Integer, nullable=False),
+    Column("verdict", Text, nullable=False),
     Column("amount_fen", BigInteger, nullable=True),
     Column("reason", Text, nullable=True),
     # Four eyes compare this: staff by issuer and subject, the officer a system names by system and officer.
@@ -21,8 +23,7 @@ decision = Table(
     Column("caller", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("on", Date, nullable=False),
-    UniqueConstraint("application_id", "round", "stage", "decider", name="decision_once"),
-    UniqueConstraint("application_id", "round", "officer", name="decision_nobody_twice"),
+    UniqueConstraint("application_id", "round", "stage", "decider", "attempt", name="decision_once"),
     ForeignKeyConstraint(["application_id"], ["application.id"], name="decision_application"),
     Index("decision_by_application", "application_id", "id"),
 )

@@ -38,6 +38,7 @@ class JudgedRow:
     judgement: Judgement
     filing: Filing
     due: Deadline
+    waiting_on: tuple[str, ...]
     standing: StandingRow | None = None
 
 
@@ -57,10 +58,11 @@ WITH row AS (
 ), made AS (
     INSERT INTO application (id, case_number, version, state, policy_id, item_id, item_version, applicant_uscc, jurisdiction_id, channel, caller,
         row_reference, portal_number, project_name, project_code, park_code, level, support_year, requested_fen, filed_on, received_on, entered_at,
-        content, content_version, content_fingerprint, once_key, unverified, due_working_days, due_from_day, due_on, changed_at)
+        content, content_version, content_fingerprint, once_key, unverified, due_working_days, due_from_day, due_on, waiting_on, changed_at)
     SELECT id, case_number || lpad(n, greatest(6, length(n)), '0'), 1, 'filed', policy_id, item_id, item_version, applicant_uscc, jurisdiction_id,
         channel, caller, row_reference, portal_number, project_name, project_code, park_code, level, support_year, requested_fen, filed_on,
-        received_on, :at, content, 1, content_fingerprint, once_key, unverified, due_working_days, due_from_day, due_on, :at
+        received_on, :at, content, 1, content_fingerprint, once_key, unverified, due_working_days, due_from_day, due_on,
+        waiting_on, :at
     FROM row ORDER BY once_key, row_reference
     ON CONFLICT DO NOTHING
     RETURNING id, row_reference, case_number, item_version, policy_id
@@ -86,7 +88,7 @@ WITH row AS (
         jurisdiction_id = r.jurisdiction_id, project_name = r.project_name, project_code = r.project_code, park_code = r.park_code, level = r.level,
         support_year = r.support_year, requested_fen = r.requested_fen, content = r.content, content_version = a.content_version + 1,
         content_fingerprint = r.content_fingerprint, once_key = r.once_key, unverified = r.unverified, due_working_days = r.due_working_days,
-        due_from_day = r.due_from_day, due_on = r.due_on, changed_at = :at
+        due_from_day = r.due_from_day, due_on = r.due_on, waiting_on = r.waiting_on, changed_at = :at
     FROM row AS r JOIN kept ON kept.application_id = r.id
     WHERE a.id = r.id
     RETURNING a.id, a.row_reference, a.case_number, a.version, a.item_version
@@ -178,6 +180,7 @@ def _columns(each: JudgedRow, *, caller: Caller) -> dict[str, Any]:
         "due_working_days": each.due.working_days,
         "due_from_day": each.due.from_day,
         "due_on": each.due.due_on,
+        "waiting_on": list(each.waiting_on),
     }
 
 

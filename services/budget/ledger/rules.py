@@ -71,6 +71,9 @@ class Signers:
     approver: str | None = None
 
 
+UNSIGNED = Signers()
+
+
 @dataclass(frozen=True, kw_only=True)
 class CaseMoney:
     """The money of one proposal of one case, with all that each of its postings must name."""
@@ -103,7 +106,7 @@ class Posting:
     application_id: UUID | None = None
     proposal_id: UUID | None = None
     expenditure_category: str | None = None
-    signers: Signers = Signers()
+    signers: Signers = UNSIGNED
 
 
 # From which account to which: the first is debited, the second credited.
@@ -117,13 +120,27 @@ _MOVES: Mapping[Kind, tuple[AccountName, AccountName]] = {
 
 def appropriate(fund: Fund, *, fiscal_year: int, amount_fen: int, document: str, effective_on: date, maker: str) -> tuple[Posting, Posting]:
     """The year's money comes in and is free for the whole fund at once."""
+
+    def posting(kind: Kind, *, source: AccountName, target: AccountName) -> Posting:
+        return Posting(
+            kind=kind,
+            dr=Account(name=source, fiscal_year=fiscal_year, origin_year=fiscal_year),
+            cr=Account(name=target, fiscal_year=fiscal_year, origin_year=fiscal_year),
+            amount_fen=amount_fen,
+            policy_version=fund.version,
+            funding_source=fund.funding_source,
+            document=document,
+            effective_on=effective_on,
+            signers=Signers(maker=maker),
+        )
+
     return (
-        _fund_move(Kind.APPROPRIATE, AccountName.APPROVED, AccountName.UNALLOTTED, fund, fiscal_year, amount_fen, document, effective_on, maker),
-        _fund_move(Kind.ALLOT, AccountName.UNALLOTTED, AccountName.AVAILABLE, fund, fiscal_year, amount_fen, document, effective_on, maker),
+        posting(Kind.APPROPRIATE, source=AccountName.APPROVED, target=AccountName.UNALLOTTED),
+        posting(Kind.ALLOT, source=AccountName.UNALLOTTED, target=AccountName.AVAILABLE),
     )
 
 
-def move(case: CaseMoney, *, kind: Kind, document: str, effective_on: date, signers: Signers = Signers()) -> Posting:  # noqa: B008 (frozen)
+def move(case: CaseMoney, *, kind: Kind, document: str, effective_on: date, signers: Signers = UNSIGNED) -> Posting:
     """Reserve, release, order or confirm the whole money of a case."""
     source, target = _MOVES[kind]
     return _case_move(case, kind=kind, source=source, target=target, document=document, effective_on=effective_on, signers=signers)
@@ -132,9 +149,7 @@ def move(case: CaseMoney, *, kind: Kind, document: str, effective_on: date, sign
 def return_money(case: CaseMoney, *, was: AccountName, document: str, effective_on: date, signers: Signers) -> Posting:
     """The bank sent it back: reserved for the same case again, spendable by nobody else (预算法 57: payment follows the budget)."""
     assert was in (AccountName.IN_TRANSIT, AccountName.PAID)
-    return _case_move(
-        case, kind=Kind.RETURN, source=was, target=AccountName.RESERVED, document=document, effective_on=effective_on, signers=signers
-    )
+    return _case_move(case, kind=Kind.RETURN, source=was, target=AccountName.RESERVED, document=document, effective_on=effective_on, signers=signers)
 
 
 def available_account(fiscal_year: int) -> Account:
@@ -180,28 +195,4 @@ def _case_move(
         proposal_id=case.proposal_id,
         expenditure_category=case.expenditure_category,
         signers=signers,
-    )
-
-
-def _fund_move(
-    kind: Kind,
-    source: AccountName,
-    target: AccountName,
-    fund: Fund,
-    fiscal_year: int,
-    amount_fen: int,
-    document: str,
-    effective_on: date,
-    maker: str,
-) -> Posting:
-    return Posting(
-        kind=kind,
-        dr=Account(name=source, fiscal_year=fiscal_year, origin_year=fiscal_year),
-        cr=Account(name=target, fiscal_year=fiscal_year, origin_year=fiscal_year),
-        amount_fen=amount_fen,
-        policy_version=fund.version,
-        funding_source=fund.funding_source,
-        document=document,
-        effective_on=effective_on,
-        signers=Signers(maker=maker),
     )

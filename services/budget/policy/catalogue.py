@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -118,7 +119,7 @@ class Catalogue(BaseModel):
     @model_validator(mode="after")
     def _check_years(self) -> Self:
         ordered = sorted(self.funds, key=lambda fund: fund.first_year)
-        for earlier, later in zip(ordered, ordered[1:], strict=False):
+        for earlier, later in pairwise(ordered):
             if later.first_year <= earlier.last_year:
                 raise ValueError(f"{later.id} begins in {later.first_year}, a fiscal year of {earlier.id}")
         return self

@@ -45,19 +45,20 @@ class Special(Strict):
 
 
 class Node(Strict):
-    """A process node. `decided_by` as in the wording of messages."""
-
     name_zh: Text
     advice_zh: Text
     type: Code
     result: Code
-    decided_by: Literal["stage", "district", "city"]
 
 
 class Step(Strict):
-    """The records of one step, made in this order: basic, ends of special nodes, process node, start of a special node, done."""
+    """The records of one step, made in this order: basic, ends of special nodes, process node, start of a special node, done.
+
+    `decided_by` as in the wording of messages.
+    """
 
     event: str
+    decided_by: Literal["stage", "district", "city"] = "city"
     when: Literal["before_acceptance", "after_acceptance"] | None = None
     basic: bool = False
     closes: Names = ()
@@ -76,7 +77,7 @@ class Step(Strict):
         for text in (*node_texts, self.opens_advice_zh, self.exit_reason_zh):
             if text is not None:
                 check_text(text, known=shown_fields(kind), where=f"portal step {self.event}")
-        if self.node and self.node.decided_by == "stage" and "stage" not in kind.model_fields:
+        if self.decided_by == "stage" and "stage" not in kind.model_fields:
             raise ValueError(f"{self.event} names no stage that could say who decided")
         if (self.opens is None) != (self.opens_advice_zh is None):
             raise ValueError(f"{self.event}: opens and opens_advice_zh come together")
@@ -100,7 +101,7 @@ class DoneVersion(Strict):
 
 class Interface(Sourced):
     version: str
-    paths: dict[Literal["basic", "process", "special", "done"], Text]
+    paths: dict[str, Text]
     projid_template: Text
     projid_characters_max: Annotated[int, Field(ge=20, le=50)]
     pushed: Pushed
@@ -177,8 +178,9 @@ class Interface(Sourced):
     def pushes(self, channel: str) -> bool:
         return EVERY_CHANNEL in self.pushed.channels or channel in self.pushed.channels
 
-    def done_code(self, outcome: str) -> str:
-        return self.done_versions[self.version].outcomes[outcome]
+    @property
+    def done_version(self) -> DoneVersion:
+        return self.done_versions[self.version]
 
     def task(self, item_id: str) -> Task:
         return self.tasks.get(item_id, self.other_task)

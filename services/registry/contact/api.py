@@ -12,7 +12,6 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.lines import Line
 from shared.masking import masked_mobile, masked_name
 from shared.uscc import Uscc
 from shared.web import Live, Wire
@@ -26,14 +25,8 @@ class RecordContact(Wire):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"contact_name": "示例", "mobile": "13900000000"}]})
 
-    contact_name: Annotated[Line, Field(max_length=60)]
-    mobile: Annotated[Line, Field(max_length=20)]
-
-
-class EraseContact(Wire):
-    """Nothing to say."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+    contact_name: Annotated[str, Field(min_length=1, max_length=60)]
+    mobile: Annotated[str, Field(min_length=1, max_length=20)]
 
 
 class ContactView(BaseModel):
@@ -74,7 +67,7 @@ async def record_contact(uscc: Uscc, body: RecordContact, caller: Annotated[Call
 
 
 @router.post("/v1/organisations/{uscc}/contact:erase", response_model=ContactErasedView, summary="Erase a contact | 删除联系人")
-async def erase_contact(uscc: Uscc, body: EraseContact, caller: Annotated[Caller, may("contacts:write")], once: Once, live: Live) -> Response:
+async def erase_contact(uscc: Uscc, caller: Annotated[Caller, may("contacts:write")], once: Once, live: Live) -> Response:
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer

@@ -5,6 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.registry.contact import rules
 from services.registry.contact.tables import contact
+from services.registry.organisation.rules import check_is_active
 from shared import outbox
 from shared.caller import Caller
 from shared.clock import Moment
@@ -14,13 +15,14 @@ from shared.events.registry import ContactErased, ContactRecorded
 
 async def record_contact(tx: Tx, organisation: AnyRow, *, contact_name: str, mobile: str, caller: Caller, moment: Moment) -> AnyRow:
     """`organisation` is locked. The contact recorded before is replaced; the same one again announces nothing."""
+    check_is_active(status=organisation.status, ended_on=organisation.ended_on)
     said = {"contact_name": contact_name, "mobile": rules.checked_mobile(mobile)}
-    current = (await tx.execute(select(contact).where(contact.c.uscc == organisation.uscc))).one_or_none()
+    current: AnyRow | None = (await tx.execute(select(contact).where(contact.c.uscc == organisation.uscc))).one_or_none()
     if current is not None and (current.contact_name, current.mobile) == (said["contact_name"], said["mobile"]):
         return current
     values = {**said, "recorded_at": moment.at, "recorded_by": caller.id}
     statement = insert(contact).values(uscc=organisation.uscc, **values).on_conflict_do_update(index_elements=["uscc"], set_=values)
-    recorded = (await tx.execute(statement.returning(contact))).one()
+    recorded: AnyRow = (await tx.execute(statement.returning(contact))).one()
     await outbox.append(tx, recording_of(recorded, moment=moment))
     return recorded
 

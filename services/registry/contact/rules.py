@@ -25,5 +25,7 @@ def checked_mobile(text: str) -> str:
     """11 digits; the country code, spaces and hyphens are dropped."""
     mobile = _SEPARATORS.sub("", unicodedata.normalize("NFKC", text).strip())
     if _MOBILE.fullmatch(mobile) is None:
-        raise BadMobile("A mobile number has 11 digits and begins with 13 to 19.", detail_zh="手机号码应为11位数字，以13至19开头。", pointer="/mobile")
+        raise BadMobile(
+            "A mobile number has 11 digits and begins with 13 to 19.", detail_zh="手机号码应为11位数字，以13至19开头。", pointer="/mobile"
+        )
     return mobile

@@ -1,10 +1,12 @@
 """HTTP of organisations."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Self
 
 from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from services.registry import policy
 from services.registry.organisation import commands, queries, rules
@@ -14,7 +16,6 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.lines import Line
 from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
 from shared.uscc import Uscc
 from shared.web import IfMatch, Live, Wire, etag, require_version
@@ -23,7 +24,7 @@ from shared.web import router as new_router
 router = new_router("organisations")
 
 JurisdictionId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,39}$", description="Our own id of the jurisdiction | 辖区标识")]
-_PARTICULARS = {"kind": "enterprise", "name": "示例人力资源有限公司", "jurisdiction_id": "example-district"}
+_PARTICULARS: JsonDict = {"kind": "enterprise", "name": "示例人力资源有限公司", "jurisdiction_id": "example-district"}
 
 
 class ChangeOrganisation(Wire):
@@ -32,7 +33,7 @@ class ChangeOrganisation(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [_PARTICULARS]})
 
     kind: OrganisationKind
-    name: Annotated[Line, Field(min_length=2, max_length=100)]
+    name: Annotated[str, Field(min_length=2, max_length=100)]
     jurisdiction_id: JurisdictionId
 
     def particulars(self) -> Particulars:
@@ -61,6 +62,10 @@ class WarningView(BaseModel):
     detail: str
     detail_zh: str
 
+    @classmethod
+    def all_of(cls, warnings: Iterable[rules.Warning]) -> list[Self]:
+        return [cls(code=each.code, detail=each.detail_en, detail_zh=each.detail_zh) for each in warnings]
+
 
 class OrganisationView(BaseModel):
     """Nothing personal: the contact is read on its own."""
@@ -80,10 +85,7 @@ class OrganisationView(BaseModel):
     @classmethod
     def of(cls, row: AnyRow, *, on: date) -> Self:
         warnings = rules.warnings_about(row.uscc, kind=policy.current().kind(row.kind, on=on))
-        return cls(
-            **{field: getattr(row, field) for field in cls.model_fields if field != "warnings"},
-            warnings=[WarningView(code=each.code, detail=each.detail_en, detail_zh=each.detail_zh) for each in warnings],
-        )
+        return cls.model_validate({**row._mapping, "warnings": WarningView.all_of(warnings)})
 
 
 @router.post("/v1/organisations", status_code=201, response_model=OrganisationView, summary="Register an organisation | 登记组织")
@@ -107,7 +109,7 @@ async def list_organisations(
     jurisdiction_id: JurisdictionId | None = None,
     kind: OrganisationKind | None = None,
     status: OrganisationStatus | None = None,
-    text: Annotated[Line | None, Query(max_length=100, description="Part of the name | 名称中的文字")] = None,
+    text: Annotated[str | None, Query(min_length=1, max_length=100, description="Part of the name | 名称中的文字")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[OrganisationView]:

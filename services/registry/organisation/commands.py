@@ -33,7 +33,7 @@ async def register_organisation(tx: Tx, *, uscc: str, particulars: Particulars, 
         changed_at=moment.at,
         changed_by=caller.id,
     )
-    registered = (await tx.execute(statement.on_conflict_do_nothing().returning(organisation))).one_or_none()
+    registered: AnyRow | None = (await tx.execute(statement.on_conflict_do_nothing().returning(organisation))).one_or_none()
     if registered is None:
         raise rules.AlreadyRegistered(f"{uscc} is registered already.", detail_zh=f"{uscc}已登记。", pointer="/uscc")
     await outbox.append(tx, registration_of(registered, moment=moment))
@@ -53,7 +53,7 @@ async def change_organisation(tx: Tx, current: AnyRow, *, particulars: Particula
         .values(**columns(particulars), version=current.version + 1, changed_at=moment.at, changed_by=caller.id)
         .returning(organisation)
     )
-    changed = (await tx.execute(statement)).one()
+    changed: AnyRow = (await tx.execute(statement)).one()
     await outbox.append(tx, change_of(changed, moment=moment))
     return changed
 
@@ -78,7 +78,7 @@ async def end_organisation(tx: Tx, current: AnyRow, *, cause_id: str, ended_on: 
         )
         .returning(organisation)
     )
-    ended = (await tx.execute(statement)).one()
+    ended: AnyRow = (await tx.execute(statement)).one()
     institutions_ended = await end_institutions_of(tx, uscc=ended.uscc, ended_on=ended_on, caller=caller, moment=moment)
     await outbox.append(tx, *institutions_ended, _ending_of(ended, moment=moment))
     return ended

@@ -102,6 +102,10 @@ class Catalogue(BaseModel):
     def business(self, business_id: str, *, on: date) -> Business:
         return _in_force(self.businesses, entry_id=business_id, on=on)
 
+    def business_by_id(self, business_id: str) -> Business:
+        """Its newest version, in force or not: what was recorded once keeps its name."""
+        return max((business for business in self.businesses if business.id == business_id), key=lambda business: business.first_day)
+
     def ending_cause(self, cause_id: str, *, on: date) -> EndingCause:
         return _in_force(self.ending_causes, entry_id=cause_id, on=on)
 

@@ -18,6 +18,8 @@ CREATE TABLE application (
     version INTEGER NOT NULL,
     state TEXT NOT NULL,
     stage TEXT,
+    round INTEGER DEFAULT '0' NOT NULL,
+    waiting_on TEXT[] DEFAULT '{}' NOT NULL,
     policy_id TEXT NOT NULL,
     item_id TEXT NOT NULL,
     item_version TEXT NOT NULL,
@@ -49,6 +51,7 @@ CREATE TABLE application (
     fiscal_year INTEGER,
     release_target TEXT,
     release_from TEXT,
+    release_reason TEXT,
     changed_at TIMESTAMP WITH TIME ZONE NOT NULL,
     changed_xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     CONSTRAINT application_pkey PRIMARY KEY (id),
@@ -137,7 +140,8 @@ CREATE TABLE decision (
     round INTEGER NOT NULL,
     stage TEXT NOT NULL,
     decider TEXT NOT NULL,
-    decision TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
     amount_fen BIGINT,
     reason TEXT,
     officer TEXT NOT NULL,
@@ -145,8 +149,7 @@ CREATE TABLE decision (
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     "on" DATE NOT NULL,
     CONSTRAINT decision_pkey PRIMARY KEY (id),
-    CONSTRAINT decision_once UNIQUE (application_id, round, stage, decider),
-    CONSTRAINT decision_nobody_twice UNIQUE (application_id, round, officer),
+    CONSTRAINT decision_once UNIQUE (application_id, round, stage, decider, attempt),
     CONSTRAINT decision_application FOREIGN KEY(application_id) REFERENCES application (id)
 );
 
@@ -257,4 +260,3 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     raise NotImplementedError("history is not undone; write a new revision")
-

@@ -1,0 +1,231 @@
+"""Applications over HTTP: reading them, following them, and leaving."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.applications.application import queries
+from services.applications.application.commands import By
+from services.applications.exit.commands import leave_case, lock_case
+from services.applications.intake.rules import STATE_TEXTS, WAITING_ON_TITLES_ZH, Actor, State, next_step
+from services.applications.policy.in_use import catalogue
+from shared.auth import may
+from shared.caller import Caller
+from shared.db import AnyRow
+from shared.idempotency import Once
+from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from shared.web import IfMatch, Live, Wire, etag, require_version, router
+
+applications = router("applications")
+
+ZERO_ID = UUID(int=0)
+
+
+class ApplicationView(BaseModel):
+    """A case as it stands: who has to act, by when, and what comes next."""
+
+    id: UUID
+    case_number: str
+    version: int
+    state: str
+    state_zh: str
+    stage: str | None
+    waiting_on: list[str]
+    waiting_on_zh: list[str]
+    due_on: date | None
+    due_working_days: int | None
+    due_from_day: date | None
+    next_step_zh: str
+    next_step_en: str
+    item_id: str
+    item_version: str
+    applicant_uscc: str
+    jurisdiction_id: str
+    channel: str
+    row_reference: str
+    portal_number: str | None
+    project_name: str | None
+    project_code: str | None
+    park_code: str | None
+    level: str | None
+    support_year: int | None
+    requested_fen: int
+    amount_fen: int | None
+    filed_on: date
+    received_on: date
+    entered_at: datetime
+    unverified: list[str]
+    proposal_id: UUID | None
+    changed_at: datetime
+
+    @classmethod
+    def of(cls, row: AnyRow) -> "ApplicationView":
+        state = State(row.state)
+        stages = catalogue().policy(row.policy_id).stages_on(row.filed_on)
+        next_zh, next_en = next_step(state, stage=next((stage for stage in stages if stage.id == row.stage), None))
+        derived = {
+            "state_zh": STATE_TEXTS[state].title_zh,
+            "waiting_on_zh": [WAITING_ON_TITLES_ZH[who] for who in row.waiting_on],
+            "next_step_zh": next_zh,
+            "next_step_en": next_en,
+        }
+        return cls.model_validate({**row._mapping, **derived})
+
+
+class StepView(BaseModel):
+    """One line of the history: who, when, why, by which clause and version of the rule."""
+
+    action: str
+    from_state: str | None
+    to_state: str
+    stage: str | None
+    caller: str
+    officer: str | None
+    at: datetime
+    on: date
+    reason: str | None
+    clause: str
+    rule_version: str
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: AnyRow) -> "StepView":
+        return cls.model_validate(dict(row._mapping))
+
+
+class DecisionView(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    round: int
+    stage: str
+    decider: str
+    attempt: int
+    verdict: str
+    amount_fen: int | None
+    reason: str | None
+    officer: str
+    at: datetime
+
+
+class LateChangeView(BaseModel):
+    """What a change after acceptance would have changed, field by field: [before, after]."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    received_at: datetime
+    difference: dict[str, list[Any]]
+
+
+class WholeApplication(ApplicationView):
+    content: dict[str, Any]
+    history: list[StepView]
+    decisions: list[DecisionView]
+    late_changes: list[LateChangeView]
+
+
+class ChangedPage(BaseModel):
+    """`changed_after` of the next call; it is given also when there is nothing new."""
+
+    rows: list[ApplicationView]
+    changed_after: str
+
+
+class LeaveApplication(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "申报单位主动撤回"}]})
+
+    reason: str = Field(min_length=4, max_length=1_000)
+    officer: str | None = Field(default=None, min_length=1, max_length=60, pattern=r"^[A-Za-z0-9._-]+$")
+
+
+@applications.get("/v1/applications", summary="Applications, or those changed since a place in the feed | 申报列表与变更查询")
+async def list_applications(
+    caller: Annotated[Caller, may("applications:read")],
+    live: Live,
+    changed_after: Annotated[str | None, Query(max_length=500, description="Empty for the beginning | 首次为空字符串")] = None,
+    state: Annotated[State | None, Query()] = None,
+    item_id: Annotated[str | None, Query(max_length=40)] = None,
+    jurisdiction_id: Annotated[str | None, Query(max_length=40)] = None,
+    applicant_uscc: Annotated[str | None, Query(max_length=18)] = None,
+    case_number: Annotated[str | None, Query(max_length=40)] = None,
+    row_reference: Annotated[str | None, Query(max_length=60)] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[ApplicationView] | ChangedPage:
+    async with live.transaction() as tx:
+        if changed_after is not None:
+            place = read_cursor(changed_after or None, str, str)
+            start = (place[0], UUID(place[1])) if place else ("0", ZERO_ID)
+            changed = await queries.changed_applications(tx, caller=caller, after=start, limit=limit)
+            end = (changed[-1].place, changed[-1].id) if changed else start
+            return ChangedPage(rows=[ApplicationView.of(row) for row in changed], changed_after=write_cursor(end[0], str(end[1])))
+        filters = {
+            "state": state,
+            "item_id": item_id,
+            "jurisdiction_id": jurisdiction_id,
+            "applicant_uscc": applicant_uscc,
+            "case_number": case_number,
+            "row_reference": row_reference,
+        }
+        last = read_cursor(cursor, str)
+        rows = await queries.list_applications(tx, caller=caller, filters=filters, after=UUID(last[0]) if last else None, limit=limit)
+    return Page(rows=[ApplicationView.of(row) for row in rows], next_cursor=write_cursor(str(rows[-1].id)) if len(rows) == limit else None)
+
+
+@applications.get("/v1/applications/{application_id}", summary="One application with its whole history | 申报详情与全过程记录")
+async def get_application(
+    application_id: UUID, caller: Annotated[Caller, may("applications:read")], live: Live, response: Response
+) -> WholeApplication:
+    async with live.snapshot() as tx:
+        row = await queries.get_application(tx, application_id=application_id, caller=caller)
+        steps = await queries.history(tx, application_id=application_id)
+        decided = await queries.decisions(tx, application_id=application_id)
+        late = await queries.late_changes(tx, application_id=application_id)
+    response.headers.update(etag(row.version))
+    return WholeApplication(
+        **ApplicationView.of(row).model_dump(),
+        content=row.content,
+        history=[StepView.of(each) for each in steps],
+        decisions=[DecisionView.model_validate(each) for each in decided],
+        late_changes=[LateChangeView.model_validate(each) for each in late],
+    )
+
+
+@applications.post("/v1/applications/{application_id}:withdraw", response_model=ApplicationView, summary="Withdraw an application | 撤回申报")
+async def withdraw_application(
+    application_id: UUID,
+    body: LeaveApplication,
+    caller: Annotated[Caller, may("applications:file")],
+    once: Once,
+    expected: IfMatch,
+    live: Live,
+) -> Response:
+    return await _leave(application_id, body, target=State.WITHDRAWN, by=Actor.FILER, caller=caller, once=once, expected=expected, live=live)
+
+
+@applications.post("/v1/applications/{application_id}:refuse", response_model=ApplicationView, summary="Refuse an application | 不予支持")
+async def refuse_application(
+    application_id: UUID,
+    body: LeaveApplication,
+    caller: Annotated[Caller, may("applications:refuse")],
+    once: Once,
+    expected: IfMatch,
+    live: Live,
+) -> Response:
+    return await _leave(application_id, body, target=State.REFUSED, by=Actor.CITY, caller=caller, once=once, expected=expected, live=live)
+
+
+async def _leave(
+    application_id: UUID, body: LeaveApplication, *, target: State, by: Actor, caller: Caller, once: Once, expected: int, live: Live
+) -> Response:
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        case = await lock_case(tx, application_id=application_id, caller=caller)
+        require_version(current=case.version, expected=expected)
+        who = By(caller=caller.id, officer=body.officer)
+        await leave_case(tx, case, target=target, by=by, reason=body.reason, who=who, catalogue=catalogue(), moment=live.now())
+        row = await queries.get_application(tx, application_id=application_id, caller=caller)
+        return await once.keep(tx, ApplicationView.of(row), status=200, headers=etag(row.version))

@@ -1,0 +1,107 @@
+"""Public notices over HTTP: opened by the city, read by everyone."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.applications.intake.commands import Ground
+from services.applications.notice import commands, queries
+from services.applications.notice.queries import Notice
+from services.applications.notice.rules import CASES_PER_NOTICE_MAX
+from services.applications.policy.in_use import catalogue
+from shared.auth import anyone, may
+from shared.caller import Caller
+from shared.db import AnyRow
+from shared.idempotency import Once
+from shared.live import Live as LiveState
+from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from shared.web import Live, Wire, router
+
+notices = router("notices")
+
+
+class OpenNotice(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"applications": ["01994e6e-7c1a-7000-8000-000000000001"]}]})
+
+    applications: list[UUID] = Field(min_length=1, max_length=CASES_PER_NOTICE_MAX)
+
+
+class SupersedeNotice(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "公示内容更正，重新计算公示期"}]})
+
+    reason: str = Field(min_length=4, max_length=1_000)
+
+
+class NoticeView(BaseModel):
+    """First and last day are both part of the notice; it closes on the first working day after."""
+
+    id: UUID
+    number: str
+    state: str
+    first_day: date
+    last_day: date
+    closes_on: date
+
+    @classmethod
+    def of(cls, notice: Notice) -> "NoticeView":
+        days = notice.days
+        return cls(id=notice.id, number=notice.number, state=notice.state, first_day=days.first_day, last_day=days.last_day, closes_on=days.closes_on)
+
+
+class NoticeCaseView(BaseModel):
+    application_id: UUID
+    applicant_uscc: str
+    applicant_name: str
+    item_id: str
+    amount_fen: int
+
+    @classmethod
+    def of(cls, row: AnyRow) -> "NoticeCaseView":
+        return cls.model_validate(row, from_attributes=True)
+
+
+class PublishedNotice(NoticeView):
+    cases: list[NoticeCaseView]
+
+
+@notices.post("/v1/notices", status_code=201, response_model=NoticeView, summary="Open a public notice | 发布公示")
+async def open_notice(body: OpenNotice, caller: Annotated[Caller, may("notices:open")], once: Once, live: Live) -> Response:
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        opened = await commands.open_notice(tx, ids=body.applications, ground=_ground(live), caller=caller, moment=live.now())
+        return await once.keep(tx, NoticeView.of(opened), status=201)
+
+
+@notices.post(
+    "/v1/notices/{notice_id}:supersede", status_code=201, response_model=NoticeView, summary="Replace an open notice | 更正公示（重新计算公示期）"
+)
+async def supersede_notice(
+    notice_id: UUID, body: SupersedeNotice, caller: Annotated[Caller, may("notices:open")], once: Once, live: Live
+) -> Response:
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        opened = await commands.supersede_notice(tx, notice_id=notice_id, reason=body.reason, ground=_ground(live), caller=caller, moment=live.now())
+        return await once.keep(tx, NoticeView.of(opened), status=201)
+
+
+@notices.get("/v1/notices", summary="Public notices, newest first | 公示公告")
+async def list_notices(_: Annotated[None, anyone()], live: Live, limit: Limit = 20, cursor: Cursor = None) -> Page[PublishedNotice]:
+    after = read_cursor(cursor, str, str)
+    async with live.snapshot() as tx:
+        rows = await queries.list_notices(tx, after=(after[0], UUID(after[1])) if after else None, limit=limit)
+        cases = await queries.cases_of(tx, notice_ids=[row.id for row in rows])
+    views = [
+        PublishedNotice(**NoticeView.of(Notice.of(row)).model_dump(), cases=[NoticeCaseView.of(case) for case in cases if case.notice_id == row.id])
+        for row in rows
+    ]
+    last = rows[-1] if len(rows) == limit else None
+    return Page(rows=views, next_cursor=write_cursor(last.first_day.isoformat(), str(last.id)) if last else None)
+
+
+def _ground(live: LiveState) -> Ground:
+    return Ground(catalogue=catalogue(), calendar=live.calendar, city=live.city)

@@ -1,0 +1,82 @@
+"""Notices as the public reads them, and as their commands lock them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import func, select, text, tuple_
+
+from services.applications.notice.rules import UNDECIDED, NoticeDays, NoticeState, ObjectionState
+from services.applications.notice.tables import notice, notice_case, objection
+from shared.db import AnyRow, Tx
+from shared.errors import NotFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    id: UUID
+    number: str
+    state: NoticeState
+    days: NoticeDays
+    opened_at: datetime
+    rule_version: str
+
+    @classmethod
+    def of(cls, row: AnyRow) -> "Notice":
+        days = NoticeDays(first_day=row.first_day, last_day=row.last_day, closes_on=row.closes_on)
+        return cls(id=row.id, number=row.number, state=NoticeState(row.state), days=days, opened_at=row.opened_at, rule_version=row.rule_version)
+
+
+async def lock_notice(tx: Tx, *, notice_id: UUID) -> Notice:
+    row = (await tx.execute(select(notice).where(notice.c.id == notice_id).with_for_update())).one_or_none()
+    if row is None:
+        raise NotFound("There is no such notice.", detail_zh="未找到该公示。")
+    return Notice.of(row)
+
+
+# A notice that only waits for a decision on objections is passed over, so that it never stands in the way of others.
+_DUE = text("""
+SELECT n.id FROM notice n
+WHERE n.state = 'open' AND n.closes_on <= :on AND (
+    EXISTS (
+        SELECT FROM notice_case c JOIN application a ON a.id = c.application_id
+        WHERE c.notice_id = n.id AND a.state = 'on_notice'
+            AND NOT EXISTS (SELECT FROM objection o WHERE o.application_id = a.id AND o.state = ANY(CAST(:undecided AS text[])))
+    ) OR NOT EXISTS (
+        SELECT FROM notice_case c JOIN application a ON a.id = c.application_id WHERE c.notice_id = n.id AND a.state IN ('on_notice', 'suspended')
+    )
+)
+ORDER BY n.closes_on, n.id LIMIT :most
+""")
+
+
+async def due_notices(tx: Tx, *, on: date, most: int) -> Sequence[UUID]:
+    """Open notices past their closing day with something to do about them."""
+    return (await tx.execute(_DUE, {"on": on, "most": most, "undecided": [state.value for state in UNDECIDED]})).scalars().all()
+
+
+async def case_ids(tx: Tx, *, notice_id: UUID) -> Sequence[UUID]:
+    return (await tx.execute(select(notice_case.c.application_id).where(notice_case.c.notice_id == notice_id))).scalars().all()
+
+
+async def objections_to(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, list[ObjectionState]]:
+    """All objections to these cases, by case."""
+    rows = await tx.execute(
+        select(objection.c.application_id, func.array_agg(objection.c.state))
+        .where(objection.c.application_id.in_(ids))
+        .group_by(objection.c.application_id)
+    )
+    return {application_id: [ObjectionState(state) for state in states] for application_id, states in rows}
+
+
+async def list_notices(tx: Tx, *, after: tuple[str, UUID] | None, limit: int) -> Sequence[AnyRow]:
+    """Newest first."""
+    statement = select(notice).order_by(notice.c.first_day.desc(), notice.c.id.desc()).limit(limit)
+    if after is not None:
+        statement = statement.where(tuple_(notice.c.first_day, notice.c.id) < (date.fromisoformat(after[0]), after[1]))
+    return (await tx.execute(statement)).all()
+
+
+async def cases_of(tx: Tx, *, notice_ids: Sequence[UUID]) -> Sequence[AnyRow]:
+    return (await tx.execute(select(notice_case).where(notice_case.c.notice_id.in_(notice_ids)).order_by(notice_case.c.application_id))).all()

@@ -1,0 +1,109 @@
+"""Objections over HTTP, entered and decided by officers of the city."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from services.applications.intake.commands import Ground
+from services.applications.notice.rules import ObjectionState
+from services.applications.objection import commands
+from services.applications.policy.in_use import catalogue
+from shared.auth import may
+from shared.caller import Caller
+from shared.db import AnyRow
+from shared.idempotency import Once
+from shared.web import IfMatch, Live, Wire, etag, require_version, router
+
+objections = router("objections")
+
+OBJECTION_EXAMPLE: dict[str, Any] = {
+    "notice_id": "01994e6e-7c1a-7000-8000-000000000001",
+    "application_id": "01994e6e-7c1a-7000-8000-000000000002",
+    "grounds": "该项目与另一单位申报的项目内容重复",
+    "received_at": "2025-09-29T10:20:00+08:00",
+}
+
+
+class EnterObjection(Wire):
+    """`received_at` is when it reached the office: what counts for the last day of the notice."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [OBJECTION_EXAMPLE]})
+
+    notice_id: UUID
+    application_id: UUID
+    grounds: str = Field(min_length=4, max_length=4_000)
+    received_at: AwareDatetime
+
+
+class DecideObjection(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"decision": "admitted", "reason": "情况属实，需要核查"}]})
+
+    decision: Literal["admitted", "not_admitted", "upheld", "dismissed"]
+    reason: str = Field(max_length=2_000)
+
+
+class ObjectionView(BaseModel):
+    id: UUID
+    notice_id: UUID
+    application_id: UUID
+    state: str
+    version: int
+    received_at: datetime
+    decided_at: datetime | None
+    case_state: str | None = None
+
+    @classmethod
+    def of(cls, row: AnyRow, *, case_state: str | None = None) -> "ObjectionView":
+        return cls(
+            id=row.id,
+            notice_id=row.notice_id,
+            application_id=row.application_id,
+            state=row.state,
+            version=row.version,
+            received_at=row.received_at,
+            decided_at=row.decided_at,
+            case_state=case_state,
+        )
+
+
+@objections.post("/v1/objections", status_code=201, response_model=ObjectionView, summary="Enter an objection to a notice | 登记公示异议")
+async def enter_objection(body: EnterObjection, caller: Annotated[Caller, may("objections:enter")], once: Once, live: Live) -> Response:
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        entered = await commands.enter_objection(
+            tx,
+            notice_id=body.notice_id,
+            application_id=body.application_id,
+            grounds=body.grounds,
+            received_at=body.received_at,
+            ground=Ground(catalogue=catalogue(), calendar=live.calendar, city=live.city),
+            caller=caller,
+            moment=live.now(),
+        )
+        return await once.keep(tx, ObjectionView.of(entered), status=201, headers=etag(entered.version))
+
+
+@objections.post("/v1/objections/{objection_id}:decide", response_model=ObjectionView, summary="Decide on an objection | 处理公示异议")
+async def decide_objection(
+    objection_id: UUID, body: DecideObjection, caller: Annotated[Caller, may("objections:decide")], once: Once, expected: IfMatch, live: Live
+) -> Response:
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        standing = await commands.lock_objection(tx, objection_id=objection_id, caller=caller)
+        require_version(current=standing.version, expected=expected)
+        decided = await commands.decide_objection(
+            tx,
+            standing,
+            target=ObjectionState(body.decision),
+            reason=body.reason,
+            ground=Ground(catalogue=catalogue(), calendar=live.calendar, city=live.city),
+            caller=caller,
+            moment=live.now(),
+        )
+        view = ObjectionView.of(decided.objection, case_state=decided.case.state)
+        return await once.keep(tx, view, status=200, headers=etag(decided.objection.version))

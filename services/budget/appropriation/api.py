@@ -1,0 +1,97 @@
+"""HTTP edge of appropriations."""
+
+from datetime import date, datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.budget import policy
+from services.budget.appropriation import commands, queries
+from services.budget.edge import act_of, after_id
+from services.budget.ledger.rules import require_whole_city
+from shared.auth import may
+from shared.caller import Caller
+from shared.db import AnyRow
+from shared.idempotency import Once
+from shared.lines import Line
+from shared.money import Fen
+from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.web import Live, Wire
+from shared.web import router as new_router
+
+router = new_router("appropriations")
+
+FiscalYear = Annotated[int, Field(strict=True, ge=2000, le=2999)]
+
+
+class RecordAppropriation(Wire):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"fiscal_year": 2025, "amount_fen": 200_000_000, "document": "财预指〔2025〕8号", "approved_on": "2025-01-20"}]
+        }
+    )
+
+    fiscal_year: FiscalYear
+    amount_fen: Fen
+    document: Annotated[Line, Field(max_length=100)]
+    approved_on: date
+
+
+class AppropriationView(BaseModel):
+    id: UUID
+    fiscal_year: int
+    policy_id: str
+    amount_fen: int
+    document: str
+    approved_on: date
+    voucher: str
+    recorded_by: str
+    recorded_at: datetime
+
+    @classmethod
+    def of(cls, row: AnyRow) -> Self:
+        return cls.model_validate(row._mapping)
+
+
+@router.post(
+    "/v1/appropriations",
+    status_code=201,
+    response_model=AppropriationView,
+    summary="Record the money of a fiscal year under its document | 登记年度资金批复",
+)
+async def record_appropriation(
+    body: RecordAppropriation, caller: Annotated[Caller, may("appropriations:record")], once: Once, live: Live
+) -> Response:
+    require_whole_city(caller)
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        recorded = await commands.record_appropriation(
+            tx,
+            fiscal_year=body.fiscal_year,
+            amount_fen=body.amount_fen,
+            document=body.document,
+            approved_on=body.approved_on,
+            act=act_of(once, moment=live.now()),
+            catalogue=policy.current(),
+        )
+        return await once.keep(tx, AppropriationView.of(recorded), status=201)
+
+
+@router.get(
+    "/v1/appropriations", response_model=Page[AppropriationView], summary="Appropriations as they were recorded | 查询年度资金批复"
+)
+async def list_appropriations(
+    caller: Annotated[Caller, may("appropriations:read")],
+    live: Live,
+    fiscal_year: Annotated[int | None, Query(ge=2000, le=2999)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[AppropriationView]:
+    require_whole_city(caller)
+    async with live.transaction() as tx:
+        rows = await queries.appropriations(tx, fiscal_year=fiscal_year, after_id=after_id(cursor), rows_max=limit + 1)
+    views = [AppropriationView.of(row) for row in rows[:limit]]
+    return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)

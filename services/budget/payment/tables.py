@@ -1,0 +1,76 @@
+"""What may be paid, and the payment orders: each order is one issue of a payment with a bank reference of its own."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from services.budget.schema import metadata
+
+# The fact that an award was confirmed after its public notice. It stays when the money is released; then nothing is held that could be paid.
+payable = Table(
+    "payable",
+    metadata,
+    Column("application_id", Uuid, nullable=False),
+    Column("proposal_id", Uuid, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("notice_number", Text, nullable=False),
+    Column("confirmed_on", Date, nullable=False),
+    PrimaryKeyConstraint("application_id", "proposal_id"),
+)
+
+payment_order = Table(
+    "payment_order",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("application_id", Uuid, nullable=False),
+    Column("proposal_id", Uuid, nullable=False),
+    Column("issue", Integer, nullable=False),
+    Column("fiscal_year", Integer, nullable=False),
+    Column("jurisdiction_id", Text, nullable=False),
+    Column("amount_fen", BigInteger, nullable=False),
+    Column("notice_number", Text, nullable=False),
+    Column("payee_account_id", Uuid, ForeignKey("payee_account.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("bank_reference", Text),
+    Column("maker", Text, nullable=False),
+    Column("checker", Text),
+    Column("approver", Text),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("checked_at", DateTime(timezone=True)),
+    Column("approved_at", DateTime(timezone=True)),
+    Column("ordered_on", Date),
+    Column("paid_on", Date),
+    Column("returned_on", Date),
+    Column("rejected_by", Text),
+    Column("reason", Text),
+    Column("version", Integer, nullable=False),
+    ForeignKeyConstraint(["application_id", "proposal_id"], ["reservation.application_id", "reservation.proposal_id"]),
+    CheckConstraint("state IN ('made', 'checked', 'in_transit', 'paid', 'returned', 'rejected', 'cancelled')", name="state_known"),
+    CheckConstraint("amount_fen > 0", name="amount_positive"),
+    CheckConstraint("maker <> checker AND checker <> approver AND maker <> approver", name="four_eyes"),
+    CheckConstraint(
+        "state NOT IN ('in_transit', 'paid', 'returned') OR num_nulls(checker, approver, bank_reference, ordered_on) = 0", name="ordered_is_signed"
+    ),
+    UniqueConstraint("application_id", "proposal_id", "issue"),
+    UniqueConstraint("bank_reference"),
+    Index(
+        "payment_order_one_open",
+        "application_id",
+        unique=True,
+        postgresql_where=text("state IN ('made', 'checked', 'in_transit', 'paid')"),
+    ),
+)

@@ -1,0 +1,25 @@
+"""What the tests of the mechanism share: one edge per module, and real trace ids."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+from tests.integration.shared.edge import Edge, create_note_table, running_edge
+from tests.runtime import Database
+
+trace.set_tracer_provider(TracerProvider())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def note_database(module_database: Database) -> Database:
+    await create_note_table(module_database)
+    return module_database
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def edge(note_database: Database) -> AsyncIterator[Edge]:
+    """The tiny service over a database that the tests of one module share."""
+    async with running_edge(note_database) as running:
+        yield running

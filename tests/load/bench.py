@@ -1,0 +1,96 @@
+"""`make bench`: starts the product from nothing, measures it, prints a table and writes .local/bench.json. At most four minutes."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import asyncpg
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from deploy.local.folders import STATE, AlreadyRunning
+from deploy.local.ports import PortTaken
+from deploy.local.stack import Stack, running_stack
+from deploy.local.supervision import ProcessFailed
+from tests.load import cold_start, effect, filing, processes, rows
+from tests.load.figures import Bar, Figure, NoMeasurement, table_of, write_figures
+
+PROFILE = "bench"
+LIMIT_S = 240.0
+RESIDENT = Bar(value=1229, sense="at most")
+
+console = Console(soft_wrap=True)
+
+
+def main(
+    seconds: Annotated[float, typer.Option(help="Length of one filing round.")] = 15.0,
+    rounds: Annotated[int, typer.Option(help="Rounds of ours and of the yardstick, in turn.")] = 2,
+    effect_seconds: Annotated[float, typer.Option(help="How long cases are filed one by one to time their effects.")] = 20.0,
+) -> None:
+    """Measure filing against the yardstick, the way from commit to effect, the start and the memory."""
+    try:
+        figures = asyncio.run(measure(seconds=seconds, rounds=rounds, effect_seconds=effect_seconds))
+    except (AlreadyRunning, PortTaken, ProcessFailed, NoMeasurement) as refused:
+        console.print(str(refused), style="red", markup=False)
+        sys.exit(1)
+    except TimeoutError:
+        console.print(f"Not done within {LIMIT_S:.0f} s; nothing is reported.", style="red")
+        sys.exit(1)
+    write_figures(figures, file=STATE / "bench.json")
+    console.print(table_of(figures))
+
+
+async def measure(*, seconds: float, rounds: int, effect_seconds: float) -> list[Figure]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    async with asyncio.timeout(LIMIT_S):
+        with Progress(*columns, console=console) as progress:
+            step = progress.add_task("cold start of `make up`")
+            start = await cold_start.measure(PROFILE)
+            cold_start.keep_commit_times(PROFILE)
+            progress.update(step, description="starting again, for the load")
+            async with running_stack(PROFILE) as stack:
+                connection = await rows.connect(stack)
+                try:
+                    figures = await under_load(
+                        stack, connection=connection, progress=progress, seconds=seconds, rounds=rounds, effect_seconds=effect_seconds
+                    )
+                finally:
+                    await connection.close()
+                figures += [start.figure(), resident(stack, start=start)]
+    return figures
+
+
+async def under_load(
+    stack: Stack, *, connection: asyncpg.Connection, progress: Progress, seconds: float, rounds: int, effect_seconds: float
+) -> list[Figure]:
+    step = progress.add_task("registering applicants")
+    await filing.register_applicants(stack)
+    await rows.wait_until_applicants_are_known(connection)
+    progress.update(step, description=f"filing, {rounds} rounds of {seconds:g} s beside the yardstick")
+    filed = await filing.measure(stack, connection=connection, seconds=seconds, rounds=rounds)
+    progress.update(step, description=f"from commit to effect, {effect.RATE} cases a second for {effect_seconds:g} s")
+    timed = await effect.measure(stack, connection=connection, seconds=effect_seconds)
+    progress.update(step, description="measured")
+    return [*filed, *timed]
+
+
+def resident(stack: Stack, *, start: cold_start.Start) -> Figure:
+    """The stack as it is after the load, and the `make up` process itself, which this run stands in for."""
+    sizes = [*processes.memory_mib(processes.supervisor_pid(stack)), ("make up itself", start.up_mib)]
+    for name, size_mib in sorted(sizes, key=lambda size: size[1], reverse=True):
+        console.print(f"{size_mib:8.1f} MiB  {name}", highlight=False)
+    total_mib = sum(size_mib for _, size_mib in sizes)
+    parts = processes.memory_by_part(sizes)
+    largest = ", ".join(f"{name} {size_mib:.0f}" for name, size_mib in parts[:4])
+    return Figure(
+        name="resident_mib",
+        value=round(total_mib, 1),
+        unit="MiB",
+        bar=RESIDENT,
+        limited_by=f"{len(sizes)} processes after the load, {start.resident_mib:.0f} MiB before it; most is {largest} MiB",
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
