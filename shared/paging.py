@@ -44,10 +44,19 @@ def read_cursor(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error) as error:
         raise _unreadable() from error
-    if not isinstance(values, list) or len(values) != len(kinds) or any(type(v) is not k for v, k in zip(values, kinds, strict=False)):
+    if not isinstance(values, list) or len(values) != len(kinds):
+        raise _unreadable()
+    if any(type(value) is not kind or not _fits_database(value) for value, kind in zip(values, kinds, strict=True)):
         raise _unreadable()
     return tuple(values)
 
 
+def _fits_database(value: Any) -> bool:
+    """A bigint, or a text without U+0000 and halves of surrogate pairs: a cursor can be written by anybody."""
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+    return -(2**63) <= int(value) < 2**63
+
+
 def _unreadable() -> CursorUnreadable:
-    return CursorUnreadable("Start again without a cursor.", detail_zh="请去掉游标，从第一页重新开始。", pointer="/cursor")
+    return CursorUnreadable("Start again without a cursor.", detail_zh="请去掉游标，从第一页重新开始。", pointer="/query/cursor")

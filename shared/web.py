@@ -204,10 +204,17 @@ def invalid(found: Sequence[Any]) -> Invalid:
     return Invalid([_field_problem(each) for each in found[:100]])
 
 
+def problem_of_row(refusal: Refusal, *, place: str) -> dict[str, Any]:
+    """The problem of one row among many; its pointers lead into the request from the row's `place`, for instance /rows/3."""
+    told = problem(refusal, trace_id=observability.current_trace_id())
+    told["errors"] = [{**each, "pointer": place + each["pointer"].removesuffix("/")} for each in told.get("errors", [])]  # type: ignore[attr-defined]
+    return {name: value for name, value in told.items() if name != "errors" or value}
+
+
 def _field_problem(found: Any) -> FieldProblem:
     """Pydantic's finding in both languages; a type of our own brings its own Chinese in `ctx`."""
     context = found.get("ctx", {})
-    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in found["loc"] if part != "body") or "/"
+    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in found["loc"] if part != "body")
     detail_zh = context.get("detail_zh") or FIELD_PROBLEMS_ZH.get(found["type"], "填写有误").format(
         **{k: v for k, v in context.items() if k != "error"}
     )
@@ -232,7 +239,9 @@ FIELD_PROBLEMS_ZH = {
     "enum": "只能填写：{expected}",
     "literal_error": "只能填写：{expected}",
     "date_from_datetime_parsing": "日期格式应为YYYY-MM-DD",
+    "date_from_datetime_inexact": "日期格式应为YYYY-MM-DD",
     "date_parsing": "日期格式应为YYYY-MM-DD",
+    "date_type": "日期格式应为YYYY-MM-DD",
     "uuid_parsing": "标识格式不正确",
     "bool_type": "必须是true或false",
     "model_attributes_type": "必须是JSON对象",

@@ -1,6 +1,7 @@
 """A stand-in for the provincial portal, a real HTTP server: `python -m deploy.demo.portal`. It keeps what it gets and refuses what is out of order.
 
-Settings from the environment: PORTAL_TOKEN, PORTAL_HOST (127.0.0.1), PORTAL_PORT (8900), PORTAL_FILE (one JSON line for each record taken; read again at start).
+Settings from the environment: PORTAL_TOKEN, PORTAL_HOST (127.0.0.1), PORTAL_PORT (8900) and PORTAL_FILE, which gets one JSON line for each
+record that was taken and is read again at start.
 """
 
 import hmac
@@ -36,19 +37,21 @@ class Desk:
     failing: dict[str, int] = field(default_factory=dict)
     calls: int = 0
     repeats: int = 0
+    _cases: dict[str, list[dict[str, Any]]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if self.file is not None and self.file.exists():
-            self.taken = [json.loads(line) for line in self.file.read_text(encoding="utf-8").splitlines()]
+            for line in self.file.read_text(encoding="utf-8").splitlines():
+                self._remember(json.loads(line))
 
     def take(self, kind: str, content: Content) -> str | None:
         """Keep the record, or say what is wrong with it. One that was taken already is taken again without effect."""
-        of_case = [each for each in self.taken if each["content"]["projid"] == content.get("projid")]
+        if fault := _fault(kind, content):
+            return fault
+        of_case = self._cases.get(content["projid"], [])
         key = _key(kind, content)
         before = [each["content"] for each in of_case if _key(each["kind"], each["content"]) == key]
         newest = max((int(each["dataver"]) for each in before), default=0)
-        if fault := _fault(kind, content):
-            return fault
         if _same(content, before):
             self.repeats += 1
             return None
@@ -59,8 +62,12 @@ class Desk:
         self._keep({"kind": kind, "content": content})
         return None
 
-    def _keep(self, record: dict[str, Any]) -> None:
+    def _remember(self, record: dict[str, Any]) -> None:
         self.taken.append(record)
+        self._cases.setdefault(record["content"]["projid"], []).append(record)
+
+    def _keep(self, record: dict[str, Any]) -> None:
+        self._remember(record)
         if self.file is not None:
             with self.file.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -84,6 +91,8 @@ def _same(content: Content, before: list[Content]) -> bool:
 
 
 def _fault(kind: str, content: Content) -> str | None:
+    if not all(isinstance(value, str) for value in content.values()):
+        return "every value is a text"
     if not 1 <= len(content.get("projid", "")) <= PROJID_CHARACTERS_MAX:
         return f"projid must have 1 to {PROJID_CHARACTERS_MAX} characters"
     if not content.get("dataver", "").isdecimal():
@@ -122,7 +131,7 @@ def create_portal(desk: Desk) -> Starlette:
             content: Content = dict((await request.json())["data"])
         except (ValueError, KeyError, TypeError):
             return _answer(200, code="400", msg="the body is not {data: {…}}")
-        kind, projid = KINDS[request.url.path], content.get("projid", "")
+        kind, projid = KINDS[request.url.path], str(content.get("projid", ""))
         if desk.fails_now(projid):
             return _answer(503, code="503", msg="told to fail")
         if fault := desk.take(kind, content):

@@ -1,4 +1,4 @@
-"""What the HTTP edge of every noun of the budget needs: the act that a call is, and keysets by id."""
+"""What the HTTP edge of every noun of the budget needs: the act that a call is, and keysets of its lists."""
 
 from uuid import UUID
 
@@ -6,6 +6,8 @@ from services.budget.ledger.rules import Act
 from shared.clock import Moment
 from shared.idempotency import Attempt
 from shared.paging import CursorUnreadable, read_cursor
+
+BIGINT_END = 2**63
 
 
 def act_of(once: Attempt, *, moment: Moment) -> Act:
@@ -21,4 +23,16 @@ def after_id(cursor: str | None) -> UUID | None:
     try:
         return UUID(values[0])
     except ValueError as error:
-        raise CursorUnreadable("Start again without a cursor.", detail_zh="请去掉游标，从第一页重新开始。", pointer="/cursor") from error
+        raise _unreadable() from error
+
+
+def after_number(cursor: str | None) -> int:
+    """The last number of the page before, of a column that holds a BIGINT; 0 for the first page."""
+    (number,) = read_cursor(cursor, int) or (0,)
+    if not 0 <= number < BIGINT_END:
+        raise _unreadable()
+    return int(number)
+
+
+def _unreadable() -> CursorUnreadable:
+    return CursorUnreadable("Start again without a cursor.", detail_zh="请去掉游标，从第一页重新开始。", pointer="/cursor")

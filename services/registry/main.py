@@ -8,6 +8,7 @@ from services.registry.institution.api import permits
 from services.registry.institution.api import router as institutions
 from services.registry.organisation.api import router as organisations
 from services.registry.park.api import router as parks
+from services.registry.roster.api import router as rosters
 from services.registry.settings import RegistrySettings
 from shared import observability, process
 from shared.auth import Authenticator, load_callers, load_roles
@@ -15,7 +16,7 @@ from shared.live import open_live
 from shared.settings import Settings
 from shared.web import create_app
 
-ROUTERS = (organisations, contacts, institutions, permits, parks)
+ROUTERS = (organisations, rosters, contacts, institutions, permits, parks)
 
 
 def build(settings: Settings) -> FastAPI:

@@ -12,7 +12,7 @@ from tests.load import rows
 from tests.load.figures import Bar, Figure, NoMeasurement, percentile
 from tests.load.filing import SERVICE, generate, key, series
 from tests.load.generator import Plan
-from tests.load.processes import Shares, usage
+from tests.load.processes import Shares
 from tests.load.round_trip import RoundTrip
 from tests.load.rows import Hops
 
@@ -26,10 +26,10 @@ RATIO = Bar(value=5, sense="at most")
 
 
 async def measure(stack: Stack, *, connection: asyncpg.Connection, seconds: float) -> list[Figure]:
-    before = usage(stack)
     trip = RoundTrip(settings=broker_settings(stack), partitions=PARTITIONS)
-    report, round_trips_ms = await asyncio.gather(generate(plan(stack, seconds=seconds)), trip.measure(rate=RATE, seconds=seconds))
-    shares = usage(stack).since(before)
+    (report, shares), round_trips_ms = await asyncio.gather(
+        generate(plan(stack, seconds=seconds), stack=stack), trip.measure(rate=RATE, seconds=seconds)
+    )
     await rows.wait_until_quiet(connection)
     hops = await rows.hops(connection, series=NAME)
     if len(hops.to_effect_ms) != report.answers:

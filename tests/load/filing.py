@@ -19,7 +19,7 @@ from deploy.local.stack import READY_LIMIT_S, Stack, is_ready
 from deploy.local.supervision import Program
 from tests.load import rows
 from tests.load.figures import Bar, Figure, NoMeasurement, percentile
-from tests.load.generator import Plan, Report
+from tests.load.generator import STARTED, Plan, Report
 from tests.load.processes import Shares, usage
 from tests.load.series import APPLICANTS, Key, Series
 
@@ -80,9 +80,7 @@ async def one_round(stack: Stack, *, connection: asyncpg.Connection, target: Tar
         loop="closed",
         clients=CLIENTS,
     )
-    before = usage(stack)
-    report = await generate(plan)
-    shares = usage(stack).since(before)
+    report, shares = await generate(plan, stack=stack)
     made = await rows.filed(connection, series=name, is_yardstick=not target.is_signed)
     check(report, made=made, name=name)
     await rows.wait_until_quiet(connection)
@@ -96,8 +94,8 @@ def check(report: Report, *, made: int, name: str) -> None:
         raise NoMeasurement(f"{name}: the generator used {report.cpu_share:.0%} of a core, so it may have measured itself.")
 
 
-async def generate(plan: Plan) -> Report:
-    """Run a plan in a process of its own; secrets go by its standard input."""
+async def generate(plan: Plan, *, stack: Stack) -> tuple[Report, Shares]:
+    """Run a plan in a process of its own, and watch what the stack uses from its first filing to its last; secrets go by its standard input."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -108,16 +106,29 @@ async def generate(plan: Plan) -> Report:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        out, err = await asyncio.wait_for(process.communicate(json.dumps(asdict(plan), default=str).encode()), plan.seconds + GENERATOR_LIMIT_S)
+        async with asyncio.timeout(plan.seconds + GENERATOR_LIMIT_S):
+            report, shares = await watch(process, plan=plan, stack=stack)
     except TimeoutError as late:
         raise NoMeasurement(f"{plan.series.name}: the generator did not end by itself.") from late
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode != 0:
+    return report, shares
+
+
+async def watch(process: asyncio.subprocess.Process, *, plan: Plan, stack: Stack) -> tuple[Report, Shares]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(asdict(plan), default=str).encode())
+    process.stdin.write_eof()
+    started = await process.stdout.readline()
+    before = usage(stack)
+    out, err = await process.communicate()
+    shares = usage(stack).since(before)
+    if started.decode().strip() != STARTED or process.returncode != 0:
         raise NoMeasurement(f"{plan.series.name}: {err.decode(errors='replace').strip()[-1_000:]}")
-    return Report(**json.loads(out))
+    return Report(**json.loads(out)), shares
 
 
 def series(stack: Stack, *, name: str) -> Series:

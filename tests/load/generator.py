@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -23,6 +23,8 @@ from tests.load.wire import Answer, Connection, Unexpected, connect, require_sta
 
 # Far above what one process answers; building them takes a few seconds before the clock starts.
 CLOSED_RATE_MAX = 3_500
+# The first line of the output; the second is the report.
+STARTED = "started"
 # The rest of the answers after the time is over.
 LAST_ANSWERS_LIMIT_S = 15.0
 
@@ -116,9 +118,11 @@ class Run:
             connection.transport.abort()
 
 
-async def generate(plan: Plan) -> Report:
+async def generate(plan: Plan, *, on_start: Callable[[], None] = lambda: None) -> Report:
+    """`on_start` is called when everything is built and connected, just before the first filing."""
     run = Run(plan=plan, requests=iter(plan.requests()))
     await run.open()
+    on_start()
     cpu_s, started_s = sum(os.times()[:2]), time.perf_counter()
     try:
         if plan.loop == "closed":
@@ -172,7 +176,7 @@ def main() -> None:
     plan = plan_from(json.load(sys.stdin))
     gc.disable()
     try:
-        report = uvloop.run(generate(plan))
+        report = uvloop.run(generate(plan, on_start=lambda: print(STARTED, flush=True)))
     except (Unexpected, OSError, TimeoutError) as fault:
         sys.exit(f"No report: {fault or type(fault).__name__}")
     json.dump(asdict(report), sys.stdout)

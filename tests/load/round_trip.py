@@ -33,8 +33,11 @@ class RoundTrip:
         producer = create_producer(self.settings)
         # No group: the first poll costs no joining. Fetching is set as the services' consumer sets it.
         consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=self.settings.kafka_bootstrap, fetch_max_wait_ms=500, auto_offset_reset="latest")
-        await asyncio.gather(producer.start(), consumer.start())
+        await producer.start()
         try:
+            # Until each partition of a new topic has a leader, and the connections are open.
+            await asyncio.gather(*[await producer.send(TOPIC, PAYLOAD, partition=partition) for partition in range(self.partitions)])
+            await consumer.start()
             await consumer.seek_to_end()
             receiving = asyncio.create_task(self._receive(consumer))
             try:

@@ -18,12 +18,11 @@ from services.applications.row.commands import Row
 from shared.auth import may
 from shared.caller import Caller
 from shared.clock import Moment
-from shared.errors import Refusal, problem
+from shared.errors import Refusal
 from shared.idempotency import Once
 from shared.live import Live as LiveState
-from shared.observability import current_trace_id
 from shared.uscc import Uscc
-from shared.web import Live, Wire, etag, invalid, router
+from shared.web import Live, Wire, etag, invalid, problem_of_row, router
 
 intake = router("applications")
 
@@ -221,7 +220,7 @@ _READ = TypeAdapter(FileApplication)
 
 
 def _refused(index: int, refusal: Refusal) -> RowResult:
-    return RowResult(index=index, status="refused", problem=problem(refusal, trace_id=current_trace_id()))
+    return RowResult(index=index, status="refused", problem=problem_of_row(refusal, place=f"/rows/{index}"))
 
 
 def _ground(live: LiveState) -> Ground:

@@ -45,8 +45,14 @@ async def copy_permit(tx: Tx, event: InstitutionEvent) -> None:
 
 
 async def copy_park(tx: Tx, event: ParkEvent) -> None:
-    values = {"name": event.name, "operator_uscc": event.operator_uscc, "jurisdiction_id": event.jurisdiction_id}
-    await tx.execute(insert(known_park).values(park_code=event.park_code, **values).on_conflict_do_update(index_elements=["park_code"], set_=values))
+    values = {
+        "name": event.name,
+        "operator_uscc": event.operator_uscc,
+        "jurisdiction_id": event.jurisdiction_id,
+        "version": event.version or 0,
+    }
+    copy = insert(known_park).values(park_code=event.park_code, **values)
+    await tx.execute(copy.on_conflict_do_update(index_elements=["park_code"], set_=values, where=known_park.c.version <= copy.excluded.version))
 
 
 async def copy_recognition(tx: Tx, event: ParkRecognised) -> None:

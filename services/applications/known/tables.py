@@ -33,6 +33,8 @@ known_park = Table(
     Column("name", Text, nullable=False),
     Column("operator_uscc", Text, nullable=False),
     Column("jurisdiction_id", Text, nullable=False),
+    # A park's events come under its operator's key, so two operators' events may cross: only a higher version counts.
+    Column("version", Integer, nullable=False),
     Index("known_park_by_operator", "operator_uscc"),
 )
 

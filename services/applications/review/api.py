@@ -13,10 +13,8 @@ from services.applications.review.commands import Answer, Asked
 from services.applications.review.rules import DECISIONS_PER_CALL_MAX, OfficerMissing, Verdict
 from shared.auth import may
 from shared.caller import Caller
-from shared.errors import problem
 from shared.idempotency import Once
-from shared.observability import current_trace_id
-from shared.web import Live, Wire, router
+from shared.web import Live, Wire, problem_of_row, router
 
 reviews = router("reviews")
 
@@ -65,7 +63,7 @@ class DecisionResult(BaseModel):
     @classmethod
     def of(cls, answer: Answer, *, index: int) -> "DecisionResult":
         if answer.refusal is not None:
-            told = problem(answer.refusal, trace_id=current_trace_id())
+            told = problem_of_row(answer.refusal, place=f"/decisions/{index}")
             return cls(index=index, status="refused", application_id=answer.application_id, problem=told)
         assert answer.case is not None
         case = answer.case

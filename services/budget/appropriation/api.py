@@ -15,7 +15,6 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.lines import Line
 from shared.money import Fen
 from shared.paging import Cursor, Limit, Page, write_cursor
 from shared.web import Live, Wire
@@ -35,7 +34,7 @@ class RecordAppropriation(Wire):
 
     fiscal_year: FiscalYear
     amount_fen: Fen
-    document: Annotated[Line, Field(max_length=100)]
+    document: Annotated[str, Field(min_length=1, max_length=100)]
     approved_on: date
 
 
@@ -80,9 +79,7 @@ async def record_appropriation(
         return await once.keep(tx, AppropriationView.of(recorded), status=201)
 
 
-@router.get(
-    "/v1/appropriations", response_model=Page[AppropriationView], summary="Appropriations as they were recorded | 查询年度资金批复"
-)
+@router.get("/v1/appropriations", response_model=Page[AppropriationView], summary="Appropriations as they were recorded | 查询年度资金批复")
 async def list_appropriations(
     caller: Annotated[Caller, may("appropriations:read")],
     live: Live,

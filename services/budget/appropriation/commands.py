@@ -31,7 +31,7 @@ async def record_appropriation(
     voucher, _ = await ledger.post_entries(tx, postings, act=act)
     row = {"id": new_id(), "fiscal_year": fiscal_year, "policy_id": fund.id, "amount_fen": amount_fen, "document": document}
     row |= {"approved_on": approved_on, "voucher": voucher, "recorded_by": act.caller, "recorded_at": act.at}
-    recorded = (await tx.execute(insert(appropriation).on_conflict_do_nothing().returning(appropriation), row)).one_or_none()
+    recorded: AnyRow | None = (await tx.execute(insert(appropriation).on_conflict_do_nothing().returning(appropriation), row)).one_or_none()
     if recorded is None:
         raise rules.DocumentRecorded(
             f"{document} is already recorded for {fiscal_year}.", detail_zh=f"{fiscal_year}年已登记{document}。", pointer="/document"

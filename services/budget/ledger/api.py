@@ -1,5 +1,6 @@
 """HTTP edge of the books: balances and the journal, both read only."""
 
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Self
 from uuid import UUID
@@ -8,14 +9,14 @@ from fastapi import Query
 from pydantic import BaseModel
 
 from services.budget import policy
+from services.budget.edge import after_number
 from services.budget.ledger import queries
 from services.budget.ledger.queries import Balances
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
-from shared.lines import Line
-from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from shared.paging import Cursor, Limit, Page, write_cursor
 from shared.web import Live
 from shared.web import router as new_router
 
@@ -93,15 +94,14 @@ async def list_entries(
     live: Live,
     fiscal_year: Annotated[int | None, Query(ge=2000, le=2999)] = None,
     application_id: UUID | None = None,
-    voucher: Annotated[Line | None, Query(max_length=40)] = None,
+    voucher: Annotated[str | None, Query(max_length=40)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[EntryView]:
     require_whole_city(caller)
-    (after_seq,) = read_cursor(cursor, int) or (0,)
     async with live.transaction() as tx:
         rows = await queries.entries(
-            tx, fiscal_year=fiscal_year, application_id=application_id, voucher=voucher, after_seq=after_seq, rows_max=limit + 1
+            tx, fiscal_year=fiscal_year, application_id=application_id, voucher=voucher, after_seq=after_number(cursor), rows_max=limit + 1
         )
     next_cursor = write_cursor(rows[limit - 1].seq) if len(rows) > limit else None
     return Page(rows=[EntryView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
@@ -109,25 +109,7 @@ async def list_entries(
 
 def _balances_view(found: Balances) -> BalancesView:
     fund = policy.current().fund_of_year(found.fiscal_year)
-    titles = {line.id: line for line in fund.lines} if fund else {}
-    return BalancesView(
-        fiscal_year=found.fiscal_year,
-        as_of_seq=found.as_of_seq,
-        as_of_booked_at=found.as_of_booked_at,
-        appropriated_fen=found.appropriated_fen,
-        available_fen=found.available_fen,
-        reserved_fen=found.reserved_fen,
-        in_transit_fen=found.in_transit_fen,
-        paid_fen=found.paid_fen,
-        lines=[
-            LineBalanceView(
-                line_id=each.line_id,
-                title_zh=titles[each.line_id].title_zh if each.line_id in titles else None,
-                title_en=titles[each.line_id].title_en if each.line_id in titles else None,
-                reserved_fen=each.reserved_fen,
-                in_transit_fen=each.in_transit_fen,
-                paid_fen=each.paid_fen,
-            )
-            for each in found.lines
-        ],
-    )
+    titles = {line.id: {"title_zh": line.title_zh, "title_en": line.title_en} for line in fund.lines} if fund else {}
+    untitled = {"title_zh": None, "title_en": None}
+    lines = [{**asdict(each), **titles.get(each.line_id, untitled)} for each in found.lines]
+    return BalancesView.model_validate({**asdict(found), "lines": lines})

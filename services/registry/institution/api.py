@@ -165,7 +165,7 @@ async def list_institutions(
     jurisdiction_id: JurisdictionId | None = None,
     basis: Basis | None = None,
     uscc: Uscc | None = None,
-    text: Annotated[str | None, Query(min_length=1, max_length=100, description="Part of the number or of the holder's name | 编号或名称中的文字")] = None,
+    text: Annotated[str | None, Query(min_length=1, max_length=100, description="Part of the number or the name | 编号或名称中的文字")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[InstitutionView]:

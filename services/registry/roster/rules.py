@@ -1,11 +1,13 @@
 """What a row of a roster says, and what may become of it."""
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from services.registry.institution.rules import Fact
 from services.registry.organisation.rules import Particulars
-from shared.errors import Conflict
+from shared.errors import Conflict, Refusal
 
 
 class RowStatus(StrEnum):
@@ -39,3 +41,13 @@ class RosterRow:
     particulars: Particulars
     fact: Fact | None
     contact: Contact | None
+
+
+@contextlib.contextmanager
+def beneath(pointer: str) -> Iterator[None]:
+    """A refusal of a part of the row points into the row."""
+    try:
+        yield
+    except Refusal as refusal:
+        refusal.problems = tuple(replace(each, pointer=pointer + each.pointer) for each in refusal.problems)
+        raise

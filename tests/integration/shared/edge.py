@@ -165,8 +165,8 @@ ROTATING = system("rotating", secrets=("secret-old", "secret-new"))
 SYSTEMS = {each.app_key: each for each in (DISTRICT, OTHER_DISTRICT, READER, ROTATING)}
 
 
-def edge_settings(database_url: str, **more: object) -> Settings:
-    values = {"service": SERVICE, "profile": Profile.TEST, "database_url": database_url, "kafka_bootstrap": "unused:1", "city_file": CITY_FILE}
+def edge_settings(**more: object) -> Settings:
+    values = {"service": SERVICE, "profile": Profile.TEST, "kafka_bootstrap": "unused:1", "city_file": CITY_FILE}
     return Settings.model_validate(values | more)
 
 
@@ -242,7 +242,7 @@ class Edge:
 
 @contextlib.asynccontextmanager
 async def running_edge(database: Database, **settings: object) -> AsyncIterator[Edge]:
-    app = edge_app(edge_settings(database.sqlalchemy_url(SERVICE), **settings))
+    app = edge_app(edge_settings(**{"database_url": database.sqlalchemy_url(SERVICE)} | settings))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with app.state.live.running(), httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
         yield Edge(client=client, database=database)

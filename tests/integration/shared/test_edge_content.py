@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +17,10 @@ from tests.runtime import Database
 def padded(bytes_wanted: int) -> bytes:
     """A note that is right in all but its length: white space outside of the object."""
     return note() + b" " * (bytes_wanted - len(note()))
+
+
+def repr_short(value: object) -> str:
+    return repr(value)[:20]
 
 
 def a_note(**fields: Any) -> bytes:
@@ -97,16 +100,6 @@ async def test_an_address_with_a_zero_byte_is_refused(edge: Edge, address: str) 
     assert (answer.status_code, answer.json()["code"]) == (400, "text-unstorable")
 
 
-async def test_an_address_outside_ascii_is_wrongly_signed_and_no_fault(edge: Edge) -> None:
-    headers = Call("GET", "/v1/notes?title=x").signed_headers()
-    request = edge.client.build_request("GET", "/v1/notes?title=x", headers=headers)
-    request.url = httpx.URL("http://edge").copy_with(raw_path=b"/v1/notes?title=\xff")
-
-    answer = await edge.client.send(request)
-
-    assert answer.status_code == 401
-
-
 WRONG_FIELDS: dict[str, tuple[bytes, str, str]] = {
     "money as a float": (a_note(amount_fen=100.5), "/amount_fen", "整数"),
     "money as a whole float": (a_note(amount_fen=100.0), "/amount_fen", "整数"),
@@ -129,7 +122,7 @@ WRONG_FIELDS: dict[str, tuple[bytes, str, str]] = {
     "a day that is an instant": (a_note(written_on="2025-09-01T01:00:00Z"), "/written_on", "日期格式"),
     "a day that is none": (a_note(written_on="2025-02-30"), "/written_on", "日期格式"),
     "a list for an object": (b"[]", "", "JSON对象"),
-    "null for an object": (b"null", "", "必填"),
+    "null for an object": (b"null", "", "JSON对象"),
     "a text for an object": (b'"a"', "", "JSON对象"),
 }
 
@@ -345,11 +338,11 @@ async def test_a_cursor_too_long_is_refused(edge: Edge) -> None:
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "201", "1.5", "abc", "", "9" * 5_000], ids=str)
+@pytest.mark.parametrize("limit", ["0", "-1", "201", "1.5", "abc", "", "9" * 5_000], ids=repr_short)
 async def test_a_page_of_another_size_is_refused(edge: Edge, limit: str) -> None:
     answer = await edge.send(Call("GET", f"/v1/notes?limit={limit}"))
 
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/limit")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/query/limit")
 
 
 async def test_pages_hold_every_row_once_and_in_order(edge: Edge) -> None:

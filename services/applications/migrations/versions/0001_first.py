@@ -93,6 +93,7 @@ CREATE TABLE known_park (
     name TEXT NOT NULL,
     operator_uscc TEXT NOT NULL,
     jurisdiction_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
     CONSTRAINT known_park_pkey PRIMARY KEY (park_code)
 );
 

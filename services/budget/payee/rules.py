@@ -1,0 +1,92 @@
+"""Decisions about payees' accounts: what a number looks like, who may confirm it, and what of it may be shown."""
+
+import re
+import unicodedata
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from shared.errors import Conflict, NotFound, Refusal
+
+DIGITS_MIN = 8
+DIGITS_MAX = 32
+_GAPS = re.compile(r"[\s-]+")
+# What a bank writes as a reason may repeat the number, in full width and with gaps.
+_LONG_NUMBER = re.compile(r"[0-9](?:[\s-]?[0-9]){7,}")
+
+
+class PayeeState(StrEnum):
+    """`CONFIRMED` by a second person who typed the number again; `RETURNED` when the bank sent a payment to it back."""
+
+    ENTERED = "entered"
+    CONFIRMED = "confirmed"
+    REPLACED = "replaced"
+    RETURNED = "returned"
+
+
+CURRENT = frozenset({PayeeState.ENTERED, PayeeState.CONFIRMED})
+
+
+class UnknownCase(Refusal):
+    code = "unknown-case"
+    title_en = "The budget does not know this case"
+    title_zh = "资金系统中没有该案件"
+
+
+class AccountDiffers(Refusal):
+    code = "account-differs"
+    title_en = "The account number is not the one that was entered"
+    title_zh = "账号与经办录入的不一致"
+    remedy_en = "Read it again from the payee's own paper. If the maker mistyped it, reject the order and let a new account be entered."
+    remedy_zh = "请按收款人提供的原件重新核对；如经办录入有误，请退回并重新录入账户。"
+
+
+class AccountNotCurrent(Conflict):
+    code = "account-not-current"
+    title_en = "The payee's account is no longer the current one"
+    title_zh = "收款账户已失效"
+    remedy_en = "Reject the order; the maker makes a new one with the current account."
+    remedy_zh = "请退回该支付申请，由经办按现行账户重新提交。"
+
+
+class EnteredAtOnce(Conflict):
+    code = "account-entered-at-once"
+    title_en = "Another account was entered at the same moment"
+    title_zh = "该账户正被他人同时录入"
+
+
+class NoSuchAccount(NotFound):
+    code = "payee-account-not-found"
+    title_en = "There is no such payee account"
+    title_zh = "未找到该收款账户"
+
+
+def normalise_number(number: str) -> str:
+    """Full width, spaces and hyphens are how people write it; what is kept are the digits."""
+    return _GAPS.sub("", unicodedata.normalize("NFKC", number))
+
+
+def _checked_number(number: str) -> str:
+    digits = normalise_number(number)
+    if not digits.isascii() or not digits.isdigit() or not DIGITS_MIN <= len(digits) <= DIGITS_MAX:
+        # The message never repeats what was typed.
+        raise PydanticCustomError(
+            "bad-account-number",
+            "An account number has {digits_min} to {digits_max} digits.",
+            {"digits_min": DIGITS_MIN, "digits_max": DIGITS_MAX, "detail_zh": f"账号应为{DIGITS_MIN}至{DIGITS_MAX}位数字。"},
+        )
+    return digits
+
+
+AccountNumber = Annotated[str, Field(strict=True, max_length=80, examples=["6200000000000000001"]), AfterValidator(_checked_number)]
+
+
+def masked_number(last_4: str) -> str:
+    return f"****{last_4}"
+
+
+def without_numbers(reason: str) -> str:
+    """A bank's words with every account number in them cut down to its last four digits."""
+    return _LONG_NUMBER.sub(lambda found: masked_number(found.group()[-4:]), unicodedata.normalize("NFKC", reason))
