@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
 from shared import inbox
-from shared.db import Database, is_transient
+from shared.db import Database, Tx, is_transient
 from shared.inbox import Consumer, Garbage, Received
 from shared.settings import Settings
 
@@ -47,13 +47,16 @@ class Consuming:
     paused: bool = field(default=False, init=False)
     started: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _committed_at_s: float = field(default=0.0, init=False)
-    _uncommitted: bool = field(default=False, init=False)
+    # The next offset of each partition whose records took effect and whose group does not know it yet. Never the client's own
+    # position: that one also counts what was polled and then rolled back.
+    _effected: dict[TopicPartition, int] = field(default_factory=dict, init=False)
 
     async def run(self) -> None:
         """Consume until cancelled; a fatal client error ends the process."""
         self.client = _client(self.settings, self.consumer)
         try:
-            await asyncio.wait_for(self.client.start(), START_DEADLINE_S)
+            async with asyncio.timeout(START_DEADLINE_S):
+                await self.client.start()
             self.started.set()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._consume())
@@ -72,13 +75,13 @@ class Consuming:
             ]
             if records:
                 await self._effect(records)
-                self._uncommitted = True
+                self._effected |= {partition: found[-1].offset + 1 for partition, found in polled.items()}
             await self._commit_offsets(at_once=not records)
 
     async def _effect(self, records: Sequence[Received | Garbage]) -> None:
         """The whole poll in one transaction; if that fails for a reason that does not pass, one event at a time."""
         try:
-            await self._through_outages(records)
+            await self._through_outages(lambda tx: inbox.receive(tx, consumer=self.consumer, records=records))
         except Exception as error:  # the edge: whatever a handler raised is found and parked below, logged once there
             log.warning("poll_rolled_back", error=type(error).__name__, events=len(records))
             for record in records:
@@ -87,7 +90,7 @@ class Consuming:
     async def _effect_one(self, record: Received | Garbage) -> None:
         for attempt in range(1, TRIES_BEFORE_PARKING + 1):
             try:
-                await self._through_outages([record])
+                await self._through_outages(lambda tx: inbox.receive(tx, consumer=self.consumer, records=[record]))
                 return
             except Exception as error:  # the edge: a bug parks its key after three tries, the other keys flow
                 if attempt == TRIES_BEFORE_PARKING:
@@ -95,22 +98,17 @@ class Consuming:
 
     async def _park(self, record: Received | Garbage, *, error: Exception) -> None:
         assert isinstance(record, Received), "garbage is parked without running anything"
-        log.error("event_parked", event_id=str(record.event_id), type=record.type, exc_info=error)
-        async with self.database.transaction() as tx:
-            states = await inbox.lock_keys(tx, consumer=self.consumer, keys={(record.topic, record.key)})
-            await inbox.remember(tx, consumer=self.consumer, event_ids=[record.event_id])
-            state = states[record.topic, record.key]
-            state.parked = True
-            await inbox.park(tx, consumer=self.consumer, record=record, reason="bug", detail=f"{type(error).__name__}: {error}")
-            await inbox.advance(tx, consumer=self.consumer, states=states)
+        log.error("handler_failed", event_id=str(record.event_id), type=record.type, exc_info=error)
+        detail = f"{type(error).__name__}: {error}"
+        await self._through_outages(lambda tx: inbox.park_culprit(tx, consumer=self.consumer, record=record, detail=detail))
 
-    async def _through_outages(self, records: Sequence[Received | Garbage]) -> None:
+    async def _through_outages(self, work: Callable[[Tx], Awaitable[None]]) -> None:
         """Try for as long as the fault is one that passes; the partitions are paused meanwhile so that the group keeps us."""
         wait_s, since = 0.1, time.monotonic()
         while True:
             try:
                 async with self.database.transaction() as tx:
-                    await inbox.receive(tx, consumer=self.consumer, records=records)
+                    await work(tx)
                 OLDEST_PAUSE_S.set(0)
                 return
             except Exception as error:
@@ -126,19 +124,32 @@ class Consuming:
         held = self.client.assignment()
         self.client.pause(*held)
         await asyncio.sleep(wait_s)
-        # An empty poll tells the group that we are alive (max_poll_interval).
-        await self.client.getmany(timeout_ms=0)
+        await self._show_life()
         self.client.resume(*(held & self.client.assignment()))
         self.paused = False
 
-    async def _commit_offsets(self, *, at_once: bool) -> None:
-        """After the transaction, never before it. A lost commit only means repeats, which the inbox drops."""
-        if not self._uncommitted or not (at_once or time.monotonic() - self._committed_at_s > COMMIT_GAP_S):
-            return
+    async def _show_life(self) -> None:
+        """Poll nothing, so that the group keeps us (max_poll_interval)."""
         try:
             async with asyncio.timeout(COMMIT_DEADLINE_S):
-                await self.client.commit()
-            self._uncommitted = False
+                polled = await self.client.getmany(timeout_ms=0, max_records=1)
+            for partition, found in polled.items():
+                # Assigned meanwhile and so not paused: it is polled again later, never swallowed here.
+                self.client.seek(partition, found[0].offset)
+        except (KafkaError, TimeoutError) as error:
+            log.warning("no_life_shown", error=type(error).__name__)
+
+    async def _commit_offsets(self, *, at_once: bool) -> None:
+        """After the transaction, never before it. A lost commit only means repeats, which the inbox drops."""
+        if not self._effected or not (at_once or time.monotonic() - self._committed_at_s > COMMIT_GAP_S):
+            return
+        held = self.client.assignment()
+        offsets = {partition: offset for partition, offset in self._effected.items() if partition in held}
+        try:
+            async with asyncio.timeout(COMMIT_DEADLINE_S):
+                if offsets:
+                    await self.client.commit(offsets)
+            self._effected.clear()
         except (KafkaError, TimeoutError) as error:
             log.warning("offsets_not_committed", error=type(error).__name__)
         self._committed_at_s = time.monotonic()
@@ -163,7 +174,7 @@ class Consuming:
     async def _stop(self) -> None:
         try:
             async with asyncio.timeout(STOP_DEADLINE_S):
-                if self.started.is_set() and self._uncommitted:
+                if self.started.is_set():
                     await self._commit_offsets(at_once=True)
                 await self.client.stop()
         except (KafkaError, TimeoutError) as error:

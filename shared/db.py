@@ -22,13 +22,16 @@ AnyRow: TypeAlias = Row[Any]
 # Set by outbox.append on the connection, read after the commit: did this transaction announce anything?
 ANNOUNCED = "announced"
 
+ANSWER_GRACE_S = 5
+
 TRANSIENT_SQLSTATES = frozenset({
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
     "55P03",  # lock_not_available
     "57P01", "57P02", "57P03",  # shutdown, crash, cannot connect now
     "25P03",  # idle_in_transaction_session_timeout
-    "53300",  # too_many_connections
+    "25006",  # read_only_sql_transaction: the one we talk to is no longer the primary
+    "53000", "53100", "53200", "53300",  # out of resources, disk, memory, connections
 })  # fmt: skip
 
 
@@ -50,8 +53,12 @@ def create_engine(settings: Settings) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=5,
         pool_recycle=1800,
+        # The values of a failing statement are people's data and would go into the log with it.
+        hide_parameters=True,
         connect_args={
             "timeout": 5,
+            # The server ends a slow statement itself; this is for a server that no longer answers at all.
+            "command_timeout": settings.statement_timeout_ms / 1000 + ANSWER_GRACE_S,
             "server_settings": {
                 "application_name": settings.slot,
                 "statement_timeout": str(settings.statement_timeout_ms),
@@ -109,6 +116,8 @@ class Database:
         """Commit on leaving, before the caller sends anything; roll back on any error. Then wake the relay."""
         async with self.engine.connect() as tx:
             async with tx.begin():
+                # `info` belongs to the pooled connection: what was rolled back on it before us is not ours to announce.
+                tx.info.pop(ANNOUNCED, None)
                 yield tx
             if tx.info.pop(ANNOUNCED, False):
                 self.bell.ring()

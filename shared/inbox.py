@@ -2,18 +2,24 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
+import structlog
 from aiokafka.structs import ConsumerRecord
 from opentelemetry import propagate, trace
 from prometheus_client import Counter
 from sqlalchemy import text
 
-from shared.db import AnyRow, Tx
+from shared.db import Tx
 from shared.events import HEADER_ID, HEADER_SEQ, HEADER_TIME, HEADER_TYPE, Event
+
+log = structlog.get_logger()
+
+SEQ_MAX = 2**63 - 1
+DETAIL_CHARACTERS_MAX = 2_000
 
 HANDLED = Counter("inbox_events_total", "Events received, by outcome", ["outcome"])
 PARKED = Counter("inbox_parked_total", "Events parked, by reason", ["reason"])
@@ -46,6 +52,12 @@ class Consumer:
 def consumer(name: str, *, topics: Iterable[str], handlers: Iterable[Handler], compacted_topics: Iterable[str] = ()) -> Consumer:
     by_type = {handler.event.type: handler for handler in handlers}
     return Consumer(name=name, topics=tuple(topics), handlers=by_type, compacted_topics=frozenset(compacted_topics))
+
+
+def copies_only(consumer: Consumer, *, name: str) -> Consumer:
+    """For building local copies anew: under a new name everything is read again from offset 0, and nothing is told, paid or decided twice."""
+    assert name != consumer.name, "under its old name it would go on where it stopped"
+    return replace(consumer, name=name, handlers={type_: handler for type_, handler in consumer.handlers.items() if handler.kind == "copy"})
 
 
 class Undecodable(Exception):
@@ -83,24 +95,33 @@ class Garbage:
 
 def read(record: ConsumerRecord, *, topic: str, consumer: Consumer) -> Received | Garbage:
     """Decode one Kafka record; `topic` is its name without the prefix."""
-    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
-    key = record.key.decode("utf-8", "replace") if record.key is not None else None
+    # A header may have no value at all.
+    headers = {name: _text(value or b"") for name, value in record.headers}
+    key = _text(record.key) if record.key is not None else None
     try:
-        return _received(record, topic=topic, key=key, headers=headers, consumer=consumer)
+        if key is None:
+            raise Undecodable("the record has no key")
+        return received(topic, record.partition, record.offset, key, headers, record.value, consumer=consumer)
     except Undecodable as error:
         return Garbage(topic, record.partition, record.offset, key, headers, record.value, str(error))
 
 
-def _received(record: ConsumerRecord, *, topic: str, key: str | None, headers: dict[str, str], consumer: Consumer) -> Received:
-    if key is None:
-        raise Undecodable("the record has no key")
+def _text(raw: bytes) -> str:
+    """What no database column takes as text becomes U+FFFD."""
+    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def received(topic: str, partition: int, offset: int, key: str, headers: dict[str, str], payload: bytes | None, *, consumer: Consumer) -> Received:
+    """Raises Undecodable."""
     try:
         event_id, type_name, seq = UUID(headers[HEADER_ID]), headers[HEADER_TYPE], int(headers[HEADER_SEQ])
     except (KeyError, ValueError) as error:
         raise Undecodable(f"envelope header missing or not readable: {error}") from error
+    if not 1 <= seq <= SEQ_MAX:
+        raise Undecodable(f"{HEADER_SEQ} is {seq}")
     handler = consumer.handlers.get(type_name)
-    event = decode(handler.event, key=key, headers=headers, payload=record.value) if handler else None
-    return Received(topic, record.partition, record.offset, key, event_id, type_name, seq, headers, record.value, event)
+    event = decode(handler.event, key=key, headers=headers, payload=payload) if handler else None
+    return Received(topic, partition, offset, key, event_id, type_name, seq, headers, payload, event)
 
 
 def decode(kind: type[Event], *, key: str, headers: Mapping[str, str], payload: bytes | None) -> Event:
@@ -148,7 +169,7 @@ ON CONFLICT DO NOTHING
 
 _PARKED_OF_KEY = text("""
 SELECT id, partition, kafka_offset, event_seq, headers, payload FROM parked
-WHERE consumer = :consumer AND topic = :topic AND key = :key AND event_seq IS NOT NULL ORDER BY event_seq, id
+WHERE consumer = :consumer AND topic = :topic AND key = :key AND event_seq IS NOT NULL ORDER BY event_seq, id LIMIT :most
 """)
 
 
@@ -199,28 +220,22 @@ async def _take(tx: Tx, *, consumer: Consumer, record: Received, state: KeyState
             await drain(tx, consumer=consumer, topic=record.topic, key=record.key, state=state)
 
 
-async def drain(tx: Tx, *, consumer: Consumer, topic: str, key: str, state: KeyState) -> int:
+async def drain(tx: Tx, *, consumer: Consumer, topic: str, key: str, state: KeyState, events_max: int | None = None) -> int:
     """Take a key's parked events into effect in order, up to the next gap; returns how many. The caller holds the key's lock."""
-    rows = (await tx.execute(_PARKED_OF_KEY, {"consumer": consumer.name, "topic": topic, "key": key})).all()
+    most = None if events_max is None else events_max + 1
+    rows = (await tx.execute(_PARKED_OF_KEY, {"consumer": consumer.name, "topic": topic, "key": key, "most": most})).all()
     done: list[int] = []
-    for row in rows:
-        if row.event_seq > state.last_seq + 1:
+    for row in rows[:events_max]:
+        if row.event_seq > state.last_seq + 1 and topic not in consumer.compacted_topics:
             break
-        if row.event_seq == state.last_seq + 1:
-            await apply(tx, consumer=consumer, record=_unparked(row, topic=topic, key=key, consumer=consumer))
+        if row.event_seq > state.last_seq:
+            record = received(topic, row.partition, row.kafka_offset, key, row.headers, row.payload, consumer=consumer)
+            await apply(tx, consumer=consumer, record=record)
             state.last_seq = row.event_seq
         done.append(row.id)
     state.parked = len(done) < len(rows)
     await tx.execute(text("DELETE FROM parked WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": done})
     return len(done)
-
-
-def _unparked(row: AnyRow, *, topic: str, key: str, consumer: Consumer) -> Received:
-    type_name = row.headers[HEADER_TYPE]
-    handler = consumer.handlers.get(type_name)
-    event = decode(handler.event, key=key, headers=row.headers, payload=row.payload) if handler else None
-    event_id = UUID(row.headers[HEADER_ID])
-    return Received(topic, row.partition, row.kafka_offset, key, event_id, type_name, row.event_seq, row.headers, row.payload, event)
 
 
 async def apply(tx: Tx, *, consumer: Consumer, record: Received) -> None:
@@ -256,6 +271,17 @@ async def advance(tx: Tx, *, consumer: Consumer, states: Mapping[tuple[str, str]
     )
 
 
+async def park_culprit(tx: Tx, *, consumer: Consumer, record: Received, detail: str) -> None:
+    """Put an event aside whose handler fails, and with it the rest of its key. Locks in the order of receive()."""
+    fresh = await remember(tx, consumer=consumer, event_ids=[record.event_id])
+    states = await lock_keys(tx, consumer=consumer, keys={(record.topic, record.key)})
+    if not fresh:
+        return
+    states[record.topic, record.key].parked = True
+    await park(tx, consumer=consumer, record=record, reason="bug", detail=detail)
+    await advance(tx, consumer=consumer, states=states)
+
+
 async def park(tx: Tx, *, consumer: Consumer, record: Received, reason: str, detail: str) -> None:
     await _park(tx, consumer=consumer, record=record, event_seq=record.seq, reason=reason, detail=detail)
 
@@ -266,6 +292,7 @@ async def park_garbage(tx: Tx, *, consumer: Consumer, record: Garbage) -> None:
 
 async def _park(tx: Tx, *, consumer: Consumer, record: Received | Garbage, event_seq: int | None, reason: str, detail: str) -> None:
     PARKED.labels(reason).inc()
+    log.warning("event_parked", consumer=consumer.name, topic=record.topic, partition=record.partition, offset=record.offset, reason=reason)
     await tx.execute(
         _PARK,
         {
@@ -278,6 +305,6 @@ async def _park(tx: Tx, *, consumer: Consumer, record: Received | Garbage, event
             "headers": json.dumps(record.headers),
             "payload": record.payload,
             "reason": reason,
-            "detail": detail[:2000],
+            "detail": _text(detail[:DETAIL_CHARACTERS_MAX].encode("utf-8", "replace")),
         },
     )

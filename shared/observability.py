@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 from opentelemetry import trace
@@ -19,7 +20,9 @@ def set_up(settings: Settings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_trace,
-            structlog.processors.dict_tracebacks,
+            # Never with local variables: they hold tokens, bodies and people's names.
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+            _hide_rows,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -40,3 +43,16 @@ def _add_trace(_logger: object, _method: str, event: structlog.typing.EventDict)
     if context.is_valid:
         event["trace_id"] = f"{context.trace_id:032x}"
     return event
+
+
+def _hide_rows(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """PostgreSQL shows the failing row under DETAIL, and a row may be a person's."""
+    _cut_details(event.get("exception", []))
+    return event
+
+
+def _cut_details(raised: list[dict[str, Any]]) -> None:
+    for each in raised:
+        each["exc_value"] = each["exc_value"].partition("\nDETAIL:")[0]
+        for inner in each.get("exceptions", []):
+            _cut_details(inner)

@@ -88,7 +88,8 @@ async def _lead(settings: Settings, connection: asyncpg.Connection) -> None:
     producer = create_producer(settings)
     woken = asyncio.Event()
     try:
-        await asyncio.wait_for(producer.start(), START_DEADLINE_S)
+        async with asyncio.timeout(START_DEADLINE_S):
+            await producer.start()
         await connection.add_listener(relay_channel(settings.service), lambda *_: woken.set())
         LEADING.set(1)
         log.info("relay_leads")
@@ -102,8 +103,10 @@ async def _lead(settings: Settings, connection: asyncpg.Connection) -> None:
 
 
 async def _wait(woken: asyncio.Event) -> None:
+    # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the bell, and the worker would never end.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(woken.wait(), POLL_S)
+        async with asyncio.timeout(POLL_S):
+            await woken.wait()
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:

@@ -198,3 +198,13 @@ async def fetch(database: Database, query: str, *arguments: object, service: str
         return await connection.fetch(query, *arguments)
     finally:
         await connection.close()
+
+
+async def empty(database: Database, *, service: str) -> None:
+    """Take every row out of the service's schema: a shared database for the next test, in a tenth of the time of a new one."""
+    owner = await asyncpg.connect(database.urls[f"{service}_owner"])
+    try:
+        tables = await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> 'alembic_version'", service)
+        await owner.execute(f"TRUNCATE {', '.join(table['tablename'] for table in tables)} RESTART IDENTITY")
+    finally:
+        await owner.close()

@@ -1,10 +1,13 @@
-"""What the HTTP edge of every noun of the budget needs: the act that a call is, and keysets of its lists."""
+"""What the HTTP edge of every noun of the budget needs: the act that a call is, the seal of its settings, keysets of its lists."""
 
 from uuid import UUID
 
 from services.budget.ledger.rules import Act
+from services.budget.sealing import Seal
+from services.budget.settings import BudgetSettings
 from shared.clock import Moment
 from shared.idempotency import Attempt
+from shared.live import Live
 from shared.paging import CursorUnreadable, read_cursor
 
 BIGINT_END = 2**63
@@ -13,6 +16,11 @@ BIGINT_END = 2**63
 def act_of(once: Attempt, *, moment: Moment) -> Act:
     """The caller, its key and fingerprint stay in the journal for ever."""
     return Act(caller=once.caller.id, key=once.key, fingerprint=once.fingerprint, at=moment.at, on=moment.on)
+
+
+def seal_of(live: Live) -> Seal:
+    assert isinstance(live.settings, BudgetSettings), "the budget is built with its own settings"
+    return Seal(live.settings.sealing_key())
 
 
 def after_id(cursor: str | None) -> UUID | None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import asyncpg
@@ -29,6 +31,9 @@ def main(
     effect_seconds: Annotated[float, typer.Option(help="How long cases are filed one by one to time their effects.")] = 20.0,
 ) -> None:
     """Measure filing against the yardstick, the way from commit to effect, the start and the memory."""
+    file = STATE / "bench.json"
+    # What an earlier run measured must not be taken for this one's.
+    file.unlink(missing_ok=True)
     try:
         figures = asyncio.run(measure(seconds=seconds, rounds=rounds, effect_seconds=effect_seconds))
     except (AlreadyRunning, PortTaken, ProcessFailed, NoMeasurement) as refused:
@@ -37,24 +42,24 @@ def main(
     except TimeoutError:
         console.print(f"Not done within {LIMIT_S:.0f} s; nothing is reported.", style="red")
         sys.exit(1)
-    write_figures(figures, file=STATE / "bench.json")
+    write_figures(figures, file=file)
     console.print(table_of(figures))
+    for figure in figures:
+        console.print(f"{figure.name}: {figure.limited_by}", style="dim", markup=False, highlight=False)
 
 
 async def measure(*, seconds: float, rounds: int, effect_seconds: float) -> list[Figure]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     async with asyncio.timeout(LIMIT_S):
-        with Progress(*columns, console=console) as progress:
-            step = progress.add_task("cold start of `make up`")
+        with Progress(*columns, console=console, transient=True) as progress:
+            tell = partial(progress.update, progress.add_task("cold start of `make up`"))
             start = await cold_start.measure(PROFILE)
             cold_start.keep_commit_times(PROFILE)
-            progress.update(step, description="starting again, for the load")
+            tell(description="starting again, for the load")
             async with running_stack(PROFILE) as stack:
                 connection = await rows.connect(stack)
                 try:
-                    figures = await under_load(
-                        stack, connection=connection, progress=progress, seconds=seconds, rounds=rounds, effect_seconds=effect_seconds
-                    )
+                    figures = await under_load(stack, connection=connection, tell=tell, seconds=seconds, rounds=rounds, effect_seconds=effect_seconds)
                 finally:
                     await connection.close()
                 figures += [start.figure(), resident(stack, start=start)]
@@ -62,16 +67,17 @@ async def measure(*, seconds: float, rounds: int, effect_seconds: float) -> list
 
 
 async def under_load(
-    stack: Stack, *, connection: asyncpg.Connection, progress: Progress, seconds: float, rounds: int, effect_seconds: float
+    stack: Stack, *, connection: asyncpg.Connection, tell: Callable[..., None], seconds: float, rounds: int, effect_seconds: float
 ) -> list[Figure]:
-    step = progress.add_task("registering applicants")
+    tell(description="registering applicants")
+    trip = effect.round_trip(stack)
+    await trip.declare_topic()
     await filing.register_applicants(stack)
     await rows.wait_until_applicants_are_known(connection)
-    progress.update(step, description=f"filing, {rounds} rounds of {seconds:g} s beside the yardstick")
+    tell(description=f"filing, {rounds} rounds of {seconds:g} s beside the yardstick")
     filed = await filing.measure(stack, connection=connection, seconds=seconds, rounds=rounds)
-    progress.update(step, description=f"from commit to effect, {effect.RATE} cases a second for {effect_seconds:g} s")
-    timed = await effect.measure(stack, connection=connection, seconds=effect_seconds)
-    progress.update(step, description="measured")
+    tell(description=f"from commit to effect, {effect.RATE} cases a second for {effect_seconds:g} s")
+    timed = await effect.measure(stack, connection=connection, trip=trip, seconds=effect_seconds)
     return [*filed, *timed]
 
 

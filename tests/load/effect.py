@@ -1,12 +1,11 @@
 """From the commit of a filing to the commit of its effect next door, beside the raw round trip to the broker in the same seconds."""
 
-import asyncio
 from urllib.parse import urlsplit
 
 import asyncpg
 from pydantic import SecretStr
 
-from deploy.local.stack import CITY_FILE, Stack
+from deploy.local.stack import CITY_FILE, Stack, together
 from shared.settings import Profile, Settings
 from tests.load import rows
 from tests.load.figures import Bar, Figure, NoMeasurement, percentile
@@ -25,11 +24,12 @@ P99 = Bar(value=100, sense="at most")
 RATIO = Bar(value=5, sense="at most")
 
 
-async def measure(stack: Stack, *, connection: asyncpg.Connection, seconds: float) -> list[Figure]:
-    trip = RoundTrip(settings=broker_settings(stack), partitions=PARTITIONS)
-    (report, shares), round_trips_ms = await asyncio.gather(
-        generate(plan(stack, seconds=seconds), stack=stack), trip.measure(rate=RATE, seconds=seconds)
-    )
+def round_trip(stack: Stack) -> RoundTrip:
+    return RoundTrip(settings=broker_settings(stack), partitions=PARTITIONS)
+
+
+async def measure(stack: Stack, *, connection: asyncpg.Connection, trip: RoundTrip, seconds: float) -> list[Figure]:
+    (report, shares), round_trips_ms = await together(generate(plan(stack, seconds=seconds), stack=stack), trip.measure(rate=RATE, seconds=seconds))
     await rows.wait_until_quiet(connection)
     hops = await rows.hops(connection, series=NAME)
     if len(hops.to_effect_ms) != report.answers:

@@ -52,10 +52,10 @@ def write_figures(figures: Sequence[Figure], *, file: Path) -> None:
 
 
 def table_of(figures: Sequence[Figure]) -> Table:
-    table = Table("figure", "value", "bar", "", "limited by", title="Measured")
+    table = Table("figure", "value", "unit", "bar", "")
     table.columns[1].justify = "right"
     for figure in figures:
         bar = f"{figure.bar.sense} {figure.bar.value:g}" if figure.bar else ""
         met = "" if figure.bar is None else "[green]met[/]" if figure.bar.is_met_by(figure.value) else "[red]not met[/]"
-        table.add_row(figure.name, f"{figure.value:g} {figure.unit}", bar, met, figure.limited_by)
+        table.add_row(figure.name, f"{figure.value:g}", figure.unit, bar, met)
     return table

@@ -29,13 +29,13 @@ class RoundTrip:
     milliseconds: list[float] = field(default_factory=list)
 
     async def measure(self, *, rate: int, seconds: float) -> list[float]:
-        await self._declare_topic()
+        """The topic is declared some time before: the leaders of a new one are not known at once."""
         producer = create_producer(self.settings)
         # No group: the first poll costs no joining. Fetching is set as the services' consumer sets it.
         consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=self.settings.kafka_bootstrap, fetch_max_wait_ms=500, auto_offset_reset="latest")
         await producer.start()
         try:
-            # Until each partition of a new topic has a leader, and the connections are open.
+            # Opens the connections.
             await asyncio.gather(*[await producer.send(TOPIC, PAYLOAD, partition=partition) for partition in range(self.partitions)])
             await consumer.start()
             await consumer.seek_to_end()
@@ -50,7 +50,7 @@ class RoundTrip:
             await asyncio.gather(producer.stop(), consumer.stop())
         return self.milliseconds
 
-    async def _declare_topic(self) -> None:
+    async def declare_topic(self) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)
         await admin.start()
         try:

@@ -18,6 +18,7 @@ async def test_every_record_sent_is_timed_once(bootstrap: str, tmp_path: Path) -
         city_file=tmp_path,
     )
     trip = RoundTrip(settings=settings, partitions=2)
+    await trip.declare_topic()
     started_s = time.perf_counter()
 
     milliseconds = await trip.measure(rate=50, seconds=0.2)

@@ -42,15 +42,15 @@ class State(StrEnum):
     PAID = "paid"
     # On its way out while money may be held; origin and target are kept beside the state.
     RELEASING = "releasing"
-    CLAWED_BACK = "clawed_back"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
     LAPSED = "lapsed"
 
 
-# Ends that give the once key back: the support was not had.
-FREES_ONCE_KEY = frozenset({State.REFUSED, State.WITHDRAWN, State.LAPSED})
-ENDED = FREES_ONCE_KEY | {State.CLAWED_BACK}
+# Each end gives the once key back: the support was not had.
+ENDED = frozenset({State.REFUSED, State.WITHDRAWN, State.LAPSED})
+# Until its acceptance the filing may be corrected, and what the registry knows of the applicant is looked at anew.
+BEFORE_ACCEPTANCE = frozenset({State.FILED, State.RETURNED})
 # Here the budget holds money for the case, or may do so at any moment: every exit goes through RELEASING.
 MONEY_MAY_BE_HELD = frozenset({State.PROPOSED, State.WAITING_FOR_FUNDS, State.FUNDED, State.ON_NOTICE, State.SUSPENDED, State.CONFIRMED})
 
@@ -106,7 +106,6 @@ TRANSITIONS: tuple[Transition, ...] = (
     *_rows((State.CONFIRMED,), State.PAYING, Actor.BUDGET, "payment_started"),
     *_rows((State.PAYING,), State.PAID, Actor.BUDGET, "application_paid"),
     *_rows((State.PAYING, State.PAID), State.CONFIRMED, Actor.BUDGET, "payment_returned"),
-    *_rows((State.PAID,), State.CLAWED_BACK, Actor.BUDGET, "award_clawed_back"),
     *_rows(tuple(sorted(MONEY_MAY_BE_HELD)), State.RELEASING, Actor.FILER, "release_requested"),
     *_rows(tuple(sorted(MONEY_MAY_BE_HELD)), State.RELEASING, Actor.CITY, "release_requested"),
     *_rows((State.RELEASING,), State.REFUSED, Actor.BUDGET, "application_refused"),
@@ -177,7 +176,8 @@ def leave(state: State, *, target: State, by: Actor) -> tuple[Position, Transiti
 def after_answer(position: Position, *, answer: BudgetAnswer) -> tuple[Position, Transition | None] | None:
     """Where an answer about this proposal puts the case. None: it came late, is recorded in the history and dropped.
 
-    While RELEASING, answers that crossed the release on their way move only the origin, and nothing is announced yet.
+    While RELEASING, answers that crossed the release on their way move only the origin, and nothing is announced yet. A refused reservation
+    moves nothing: no money is held, so the release will be granted.
     """
     if position.state is not State.RELEASING:
         target = _MOVED_BY_ANSWER.get((position.state, answer))
@@ -189,7 +189,7 @@ def after_answer(position: Position, *, answer: BudgetAnswer) -> tuple[Position,
     if answer is BudgetAnswer.RELEASE_REFUSED:
         return _moved(State.RELEASING, target=position.origin)
     origin = _MOVED_BY_ANSWER.get((position.origin, answer))
-    return None if origin is None else (Position(state=State.RELEASING, target=position.target, origin=origin), None)
+    return (Position(state=State.RELEASING, target=position.target, origin=origin), None) if origin in _RELEASE_UNDONE_TO else None
 
 
 def _moved(state: State, *, target: State) -> tuple[Position, Transition]:
@@ -229,7 +229,6 @@ STATE_TEXTS: dict[State, StateText] = {
     State.PAYING: StateText("拨付中", "being paid", "等待银行到账确认。", "Waits for the bank's confirmation."),
     State.PAID: StateText("已拨付", "paid", "请按规定用途使用资金并接受监督。", "Use the money for its purpose; its use is supervised."),
     State.RELEASING: StateText("资金退回中", "releasing", "预留资金退回后办结。", "Ends when the reserved money has been released."),
-    State.CLAWED_BACK: StateText("已追回", "clawed back", "资金已追回，已办结。", "The money was taken back; the case is closed."),
     State.REFUSED: StateText(
         "不予支持", "refused", "如有异议，可依法申请行政复议或者提起行政诉讼。", "Reconsideration or a court may be asked, as the law provides."
     ),

@@ -2,8 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import insert, text
 
 from services.budget.appropriation import rules
 from services.budget.appropriation.tables import appropriation
@@ -15,7 +14,12 @@ from shared.db import AnyRow, Tx
 from shared.events.budget import AppropriationRecorded
 from shared.ids import new_id
 
-_APPROPRIATED = select(func.coalesce(func.sum(appropriation.c.amount_fen), 0))
+# Read behind the fund's lock, so nobody can add to it before we write.
+_SO_FAR = text("""
+SELECT coalesce(sum(amount_fen), 0)::bigint AS appropriated_fen, coalesce(bool_or(document = :document), false) AS is_recorded
+FROM appropriation WHERE fiscal_year = :fiscal_year
+""")
+_RECORD = insert(appropriation).returning(appropriation)
 
 
 async def record_appropriation(
@@ -25,17 +29,14 @@ async def record_appropriation(
     fund = rules.fund_for_year(fiscal_year, catalogue=catalogue)
     rules.check_approval_day(approved_on, on=act.on)
     available_fen = await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
-    appropriated = await tx.execute(_APPROPRIATED.where(appropriation.c.fiscal_year == fiscal_year))
-    rules.check_ceiling(asked_fen=amount_fen, appropriated_fen=int(appropriated.scalar_one()), fiscal_year=fiscal_year, fund=fund)
+    so_far = (await tx.execute(_SO_FAR, {"fiscal_year": fiscal_year, "document": document})).one()
+    rules.check_document(document, is_recorded=so_far.is_recorded, fiscal_year=fiscal_year)
+    rules.check_ceiling(asked_fen=amount_fen, appropriated_fen=so_far.appropriated_fen, fiscal_year=fiscal_year, fund=fund)
     postings = appropriate(fund, fiscal_year=fiscal_year, amount_fen=amount_fen, document=document, effective_on=act.on, maker=act.caller)
     voucher, _ = await ledger.post_entries(tx, postings, act=act)
     row = {"id": new_id(), "fiscal_year": fiscal_year, "policy_id": fund.id, "amount_fen": amount_fen, "document": document}
     row |= {"approved_on": approved_on, "voucher": voucher, "recorded_by": act.caller, "recorded_at": act.at}
-    recorded: AnyRow | None = (await tx.execute(insert(appropriation).on_conflict_do_nothing().returning(appropriation), row)).one_or_none()
-    if recorded is None:
-        raise rules.DocumentRecorded(
-            f"{document} is already recorded for {fiscal_year}.", detail_zh=f"{fiscal_year}年已登记{document}。", pointer="/document"
-        )
+    recorded: AnyRow = (await tx.execute(_RECORD, row)).one()
     served, _ = await waiting.serve_list(tx, fund=fund, fiscal_year=fiscal_year, available_fen=available_fen + amount_fen, act=act)
     told = AppropriationRecorded(fiscal_year=fiscal_year, amount_fen=amount_fen, document=document, happened_at=act.at, happened_on=act.on)
     await waiting.announce(tx, [told, *served])

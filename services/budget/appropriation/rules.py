@@ -47,6 +47,13 @@ def fund_for_year(fiscal_year: int, *, catalogue: Catalogue) -> Fund:
     return fund
 
 
+def check_document(document: str, *, is_recorded: bool, fiscal_year: int) -> None:
+    if is_recorded:
+        raise DocumentRecorded(
+            f"{document} is already recorded for {fiscal_year}.", detail_zh=f"{fiscal_year}年已登记{document}。", pointer="/document"
+        )
+
+
 def check_ceiling(*, asked_fen: int, appropriated_fen: int, fiscal_year: int, fund: Fund) -> None:
     """The ceiling itself may be appropriated, in one part or several; one fen more may not."""
     total_fen = appropriated_fen + asked_fen

@@ -2,13 +2,14 @@
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Date, DateTime, ForeignKey, Integer, Table, Text, UniqueConstraint, Uuid
 
+from services.budget.ledger.tables import fund
 from services.budget.schema import metadata
 
 appropriation = Table(
     "appropriation",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("fiscal_year", Integer, ForeignKey("fund.fiscal_year"), nullable=False),
+    Column("fiscal_year", Integer, ForeignKey(fund.c.fiscal_year), nullable=False),
     Column("policy_id", Text, nullable=False),
     Column("amount_fen", BigInteger, nullable=False),
     Column("document", Text, nullable=False),

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Date, DateTime, ForeignKey, Index, Table, Text, UniqueConstraint, Uuid, text
 
+from services.budget.payment.tables import payment_order
 from services.budget.schema import metadata
 
 bank_confirmation = Table(
@@ -17,7 +18,7 @@ bank_confirmation = Table(
     Column("status", Text, nullable=False),
     # Why a row is kept for reconciliation: the code of the refusal that was answered.
     Column("cause", Text),
-    Column("payment_order_id", Uuid, ForeignKey("payment_order.id")),
+    Column("payment_order_id", Uuid, ForeignKey(payment_order.c.id)),
     Column("received_by", Text, nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("outcome IN ('paid', 'returned')", name="outcome_known"),

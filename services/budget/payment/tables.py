@@ -18,7 +18,9 @@ from sqlalchemy import (
     text,
 )
 
+from services.budget.payee.tables import payee_account
 from services.budget.schema import metadata
+from services.budget.waiting.tables import reservation
 
 # The fact that an award was confirmed after its public notice. It stays when the money is released; then nothing is held that could be paid.
 payable = Table(
@@ -43,7 +45,7 @@ payment_order = Table(
     Column("jurisdiction_id", Text, nullable=False),
     Column("amount_fen", BigInteger, nullable=False),
     Column("notice_number", Text, nullable=False),
-    Column("payee_account_id", Uuid, ForeignKey("payee_account.id"), nullable=False),
+    Column("payee_account_id", Uuid, ForeignKey(payee_account.c.id), nullable=False),
     Column("state", Text, nullable=False),
     Column("bank_reference", Text),
     Column("maker", Text, nullable=False),
@@ -58,7 +60,7 @@ payment_order = Table(
     Column("rejected_by", Text),
     Column("reason", Text),
     Column("version", Integer, nullable=False),
-    ForeignKeyConstraint(["application_id", "proposal_id"], ["reservation.application_id", "reservation.proposal_id"]),
+    ForeignKeyConstraint(["application_id", "proposal_id"], [reservation.c.application_id, reservation.c.proposal_id]),
     CheckConstraint("state IN ('made', 'checked', 'in_transit', 'paid', 'returned', 'rejected', 'cancelled')", name="state_known"),
     CheckConstraint("amount_fen > 0", name="amount_positive"),
     CheckConstraint("maker <> checker AND checker <> approver AND maker <> approver", name="four_eyes"),

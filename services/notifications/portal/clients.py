@@ -57,9 +57,14 @@ async def send_record(portal: Portal, *, path: str, content: Mapping[str, str]) 
 def _judge(response: httpx.Response) -> Answer:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
-    code = str(body.get("code", "")) if isinstance(body, dict) else ""
-    said = str(body.get("msg", "")) if isinstance(body, dict) else ""
-    detail = f"HTTP {response.status_code} code {code or 'absent'} {said}".rstrip()
+    code = _words(body, "code") or "absent"
+    detail = f"HTTP {response.status_code} code {code} {_words(body, 'msg')}".rstrip()
     return Answer(taken=response.status_code == httpx.codes.OK and code == TAKEN, detail=detail)
+
+
+def _words(body: object, name: str) -> str:
+    """What the portal says under this name, without characters that cannot be stored or shown."""
+    said = body.get(name, "") if isinstance(body, dict) else ""
+    return "".join(character for character in str(said) if character.isprintable())

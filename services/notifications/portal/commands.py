@@ -235,7 +235,8 @@ _ACCEPTED = (
 )
 # The position decides what is left, not a look at the records: one written meanwhile is never overlooked.
 _GO_ON = text("""
-UPDATE portal_case SET accepted_position = greatest(accepted_position, :position), next_try_at = CASE WHEN last_position > :position THEN :at END
+UPDATE portal_case SET accepted_position = greatest(accepted_position, :position),
+    next_try_at = CASE WHEN last_position > :position THEN CAST(:at AS timestamptz) END
 WHERE application_id = :application_id AND claim = :claim
 """)
 _FAILED = (

@@ -14,6 +14,7 @@ from services.notifications.portal.rules import RecordKind
 from shared import clock
 from shared.jobs import Job
 from shared.live import Live
+from shared.masking import masked_mobile
 
 log = structlog.get_logger()
 
@@ -53,11 +54,13 @@ def content_of(claim: Claim) -> Mapping[str, str]:
 
 
 async def _record(live: Live, claim: Claim, *, answer: Answer, at: datetime) -> None:
+    # A portal that complains about a number may repeat it.
+    detail = answer.detail.replace(claim.mobile, masked_mobile(claim.mobile)) if claim.mobile else answer.detail
     async with live.transaction() as tx:
         if answer.taken:
-            await commands.record_accepted(tx, claim, answer=answer.detail, at=at)
+            await commands.record_accepted(tx, claim, answer=detail, at=at)
         else:
-            await commands.record_failed(tx, claim, answer=answer.detail, at=at)
+            await commands.record_failed(tx, claim, answer=detail, at=at)
     CALLS.labels(claim.kind, "taken" if answer.taken else "failed").inc()
     if not answer.taken:
         log.warning("portal_call_failed", record_id=str(claim.record_id), attempts=claim.attempts + 1)

@@ -81,7 +81,9 @@ class Fact:
 
 def canonical_number(text: str) -> str:
     """One way to write each number: brackets and full width do not matter. Any format is taken; no checksum is known."""
-    folded = re.sub(r"\s", "", unicodedata.normalize("NFKC", text)).upper().translate(_BRACKETS)
+    unspaced = re.sub(r"\s", "", unicodedata.normalize("NFKC", text))
+    # Once more: what blanks kept apart may combine, and some capitals are written with two characters.
+    folded = unicodedata.normalize("NFKC", unspaced.upper()).translate(_BRACKETS)
     if not folded or len(folded) > NUMBER_CHARACTERS_MAX or not folded.isprintable():
         raise _bad_number(f"1 to {NUMBER_CHARACTERS_MAX} visible characters are needed.", detail_zh=f"应为1至{NUMBER_CHARACTERS_MAX}个可见字符。")
     if any(char.isdigit() and not char.isascii() for char in folded):

@@ -1,4 +1,4 @@
-"""What the tests of the mechanism share: one edge per module, and real trace ids."""
+"""What the tests of the mechanism share: one edge per module, a pair of services per test, and real trace ids."""
 
 from collections.abc import AsyncIterator
 
@@ -7,7 +7,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from tests.integration.shared.edge import Edge, create_note_table, running_edge
-from tests.runtime import Database
+from tests.integration.shared.mechanism import Pair, pair_of_services
+from tests.runtime import Database, Topics
 
 trace.set_tracer_provider(TracerProvider())
 
@@ -23,3 +24,9 @@ async def edge(note_database: Database) -> AsyncIterator[Edge]:
     """The tiny service over a database that the tests of one module share."""
     async with running_edge(note_database) as running:
         yield running
+
+
+@pytest_asyncio.fixture
+async def pair(database: Database, topics: Topics) -> AsyncIterator[Pair]:
+    async with pair_of_services(database, topics) as services:
+        yield services

@@ -1,23 +1,11 @@
 """Announced, relayed, received: once each, in order per key, over the real broker and the real database."""
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
+import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from tests.fixtures.uscc import make_synthetic
-from tests.integration.shared.mechanism import Ear, Pair, organisation, pair_of_services
-from tests.runtime import Database, Topics
-
-ONE = make_synthetic("91371002MA3D12347")
-TWO = make_synthetic("91371003MA3E56789")
-NOTHING_LEFT = "SELECT count(*) = 0 FROM registry.outbox"
-
-
-@pytest_asyncio.fixture
-async def pair(database: Database, topics: Topics) -> AsyncIterator[Pair]:
-    async with pair_of_services(database, topics) as services:
-        yield services
+from shared import outbox
+from shared.consumer import TRIES_BEFORE_PARKING
+from tests.integration.shared.mechanism import ONE, TWO, Ear, Pair, organisation
 
 
 async def test_what_is_announced_takes_effect_once_and_in_order(pair: Pair) -> None:
@@ -40,8 +28,6 @@ async def test_an_announcement_that_is_rolled_back_is_never_sent(pair: Pair) -> 
 
     try:
         async with pair.registry.transaction() as tx:
-            from shared import outbox
-
             await outbox.append(tx, organisation(ONE, version=1))
             raise Undo
     except Undo:
@@ -69,13 +55,16 @@ async def test_replaying_the_topic_changes_nothing(pair: Pair) -> None:
 async def test_a_bug_parks_its_key_and_the_others_flow(pair: Pair) -> None:
     await pair.announce(organisation(ONE, version=1), organisation(ONE, version=2), organisation(TWO, version=1))
 
-    async with pair.relaying(), pair.consuming(Ear(broken_keys={ONE})):
+    ear = Ear(broken={(ONE, 1)})
+    async with pair.relaying(), pair.consuming(ear):
         await pair.until("SELECT count(*) = 2 FROM notifications.parked")
         await pair.until("SELECT count(*) = 1 FROM notifications.heard")
 
     assert await pair.heard() == [(TWO, 1)]
     reasons = [row["reason"] for row in await pair.rows("SELECT reason FROM notifications.parked ORDER BY event_seq")]
     assert reasons == ["bug", "behind"]
+    # Once with the whole poll, then three times alone.
+    assert ear.tries[ONE, 1] == 1 + TRIES_BEFORE_PARKING
 
 
 async def test_undecodable_bytes_are_parked_as_they_are(pair: Pair) -> None:
@@ -107,8 +96,6 @@ async def test_a_gap_parks_the_key_and_the_missing_event_drains_it_in_order(pair
 
 
 async def _put_back(pair: Pair, row: dict[str, object]) -> None:
-    import asyncpg
-
     connection = await asyncpg.connect(pair.database.urls["postgres"])
     await connection.execute(
         "INSERT INTO registry.outbox (event_id, topic, key, event_seq, headers, payload) VALUES ($1, $2, $3, $4, $5, $6)",

@@ -53,9 +53,7 @@ async def test_a_repeat_signed_at_another_time_is_the_same_request(edge: Edge) -
     assert again.content == first.content
 
 
-@pytest.mark.parametrize(
-    "key", ["", "a" * (KEY_CHARACTERS_MAX + 1), "with\ttab", "é"], ids=["missing", "too long", "not printable", "outside ASCII"]
-)
+@pytest.mark.parametrize("key", ["", "a" * (KEY_CHARACTERS_MAX + 1), "with\ttab", "é"], ids=["missing", "too long", "not printable", "outside ASCII"])
 async def test_a_key_that_is_none_is_asked_for(edge: Edge, key: str) -> None:
     before = await edge.written()
     headers = write_call(key=key).signed_headers()
@@ -74,7 +72,9 @@ async def test_the_longest_key_is_taken(edge: Edge) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"body": note(amount_fen=101)}, {"url": "/v1/notes?a=1"}, {"body": note() + b" "}], ids=["another body", "another query", "one blank more"]
+    "other",
+    [{"body": note(amount_fen=101)}, {"url": "/v1/notes?a=1"}, {"body": note() + b" "}],
+    ids=["another body", "another query", "one blank more"],
 )
 async def test_a_key_used_for_another_request_is_refused(edge: Edge, other: dict[str, object]) -> None:
     call = write_call()

@@ -137,7 +137,7 @@ def test_whatever_happens_every_code_pair_is_legal_and_each_record_is_a_new_one(
 def test_whatever_happens_basic_comes_first_and_only_done_follows_done(events: list[CaseEvent]) -> None:
     story = Story()
 
-    kinds = [record.kind for record in Desk(story).report_all([story.filed(), *events])]
+    kinds = [str(record.kind) for record in Desk(story).report_all([story.filed(), *events])]
 
     first_done = kinds.index("done") if "done" in kinds else len(kinds)
     assert kinds[0] == "basic"

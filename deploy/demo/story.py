@@ -1,0 +1,74 @@
+"""`make demo`: the whole story on real parts, from a district's file to money paid; then everything is stopped."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+
+from deploy.clients.client import Refused
+from deploy.demo import filing_act, registry_act, review_act, telling
+from deploy.demo.stage import running_world
+from deploy.demo.telling import NotAsTold, act
+from deploy.demo.world import World
+from deploy.local.folders import AlreadyRunning
+from deploy.local.ports import PortTaken
+from deploy.local.stack import forget
+from deploy.local.supervision import ProcessFailed
+
+STOPPED_BY_SIGNAL = 130
+
+
+def main(profile: Annotated[str, typer.Option(help="Name of the folder under .local/ that keeps the data.")] = "demo") -> None:
+    """Tell the story on PostgreSQL, Kafka and the four services, and leave with everything stopped."""
+    out = telling.console()
+    try:
+        asyncio.run(tell(profile, out=out))
+    except (NotAsTold, Refused) as failed:
+        out.print(f"\n故事中断 | The story broke off\n{failed}", style="red", markup=False)
+        sys.exit(1)
+    except (AlreadyRunning, PortTaken, ProcessFailed) as refused:
+        out.print(str(refused), style="red", markup=False)
+        sys.exit(1)
+    except asyncio.CancelledError:
+        out.print("已中止 | Stopped before the end of the story.")
+        sys.exit(STOPPED_BY_SIGNAL)
+
+
+async def tell(profile: str, *, out: Console) -> None:
+    """Every run starts from nothing."""
+    started_s = time.monotonic()
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    out.print(
+        Panel("人力资源服务业扶持资金：从区市报送到资金到账\n[dim]from a district's file to money paid, on a real PostgreSQL and a real Kafka[/]")
+    )
+    forget(profile)
+    async with running_world(profile, out=out, tell=starting(out)) as world:
+        out.print(f"全部就绪，用时{time.monotonic() - started_s:.1f}秒  [dim]everything is ready[/]")
+        await play(world)
+    out.print(f"\n全部进程已停止，共用时{time.monotonic() - started_s:.1f}秒  [dim]everything is stopped[/]")
+
+
+def starting(out: Console) -> Callable[[str], None]:
+    return lambda line: out.print(f"  [dim]{line}[/]", highlight=False)
+
+
+async def play(world: World) -> None:
+    act(world.out, "一", zh="摸清家底", en="who is there, and how much money")
+    await registry_act.play(world)
+    act(world.out, "二", zh="批量报送", en="a district files 40 rows")
+    filed = await filing_act.play(world)
+    act(world.out, "三", zh="受理与审核", en="acceptance and review")
+    await review_act.play(world, filed)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,156 @@
+"""HTTP edge of the bank's files: confirmations and returns in, the reconciliation list out."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from services.budget import policy
+from services.budget.bank import commands, queries
+from services.budget.bank.commands import RowAnswer
+from services.budget.bank.rules import ROWS_PER_FILE_MAX, BankOutcome, BankRow, Effect, ToReconcile
+from services.budget.edge import act_of, after_id
+from services.budget.ledger.rules import require_whole_city
+from services.budget.payee.rules import without_numbers
+from shared.auth import may
+from shared.caller import Caller
+from shared.db import AnyRow
+from shared.errors import problem
+from shared.idempotency import Once
+from shared.money import Fen
+from shared.observability import current_trace_id
+from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.web import Live, Wire
+from shared.web import router as new_router
+
+router = new_router("bank-confirmations")
+
+Status = Literal["matched", "reconcile"]
+
+
+class BankRowBody(Wire):
+    """`bank_reference` is that of the payment order; a return has a reason. Account numbers in a reason are cut down when it is read."""
+
+    bank_reference: Annotated[str, Field(min_length=1, max_length=60)]
+    outcome: BankOutcome
+    settled_on: date
+    amount_fen: Fen | None = None
+    reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+
+    @model_validator(mode="after")
+    def check_reason(self) -> Self:
+        if (self.outcome is BankOutcome.RETURNED) != (self.reason is not None):
+            raise PydanticCustomError("return-reason", "A return has a reason, a payment has none.", {"detail_zh": "退回须填写原因，到账不填。"})
+        return self
+
+    def row(self) -> BankRow:
+        return BankRow(
+            bank_reference=self.bank_reference,
+            outcome=self.outcome,
+            settled_on=self.settled_on,
+            amount_fen=self.amount_fen,
+            reason=None if self.reason is None else without_numbers(self.reason),
+        )
+
+
+class PostBankConfirmations(Wire):
+    """One file of the bank: `document` is its name or number, and is what each posting names."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "document": "回单文件20250930-01",
+                    "rows": [
+                        {"bank_reference": "PO-2025-000001", "outcome": "paid", "settled_on": "2025-09-30"},
+                        {"bank_reference": "PO-2025-000002", "outcome": "returned", "settled_on": "2025-09-30", "reason": "户名不符"},
+                    ],
+                }
+            ]
+        }
+    )
+
+    document: Annotated[str, Field(min_length=1, max_length=100)]
+    rows: list[BankRowBody] = Field(min_length=1, max_length=ROWS_PER_FILE_MAX)
+
+
+class BankRowResult(BaseModel):
+    """`status` is changed, unchanged (a repeat), reconcile (kept for a person to look at) or refused (not kept)."""
+
+    index: int
+    status: str
+    payment_order_id: UUID | None = None
+    problem: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, answer: RowAnswer, *, index: int) -> Self:
+        judged = answer.judged
+        if isinstance(judged, Effect):
+            status = "unchanged" if judged is Effect.NOTHING_NEW else "changed"
+            return cls(index=index, status=status, payment_order_id=answer.payment_order_id)
+        told = problem(judged, trace_id=current_trace_id())
+        status = "reconcile" if isinstance(judged, ToReconcile) else "refused"
+        return cls(index=index, status=status, payment_order_id=answer.payment_order_id, problem=told)
+
+
+class BankRowResults(BaseModel):
+    results: list[BankRowResult]
+
+
+class BankConfirmationView(BaseModel):
+    """`cause` says why a row is on the reconciliation list."""
+
+    id: UUID
+    bank_reference: str
+    outcome: BankOutcome
+    settled_on: date
+    amount_fen: int | None
+    reason: str | None
+    document: str
+    status: Status
+    cause: str | None
+    payment_order_id: UUID | None
+    received_by: str
+    received_at: datetime
+
+    @classmethod
+    def of(cls, row: AnyRow) -> Self:
+        return cls.model_validate(row._mapping)
+
+
+@router.post("/v1/bank-confirmations", response_model=BankRowResults, summary="A bank's file of payments and returns | 导入银行回执")
+async def post_bank_confirmations(
+    body: PostBankConfirmations, caller: Annotated[Caller, may("bank-confirmations:post")], once: Once, live: Live
+) -> Response:
+    require_whole_city(caller)
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        answers = await commands.take_confirmations(
+            tx,
+            [each.row() for each in body.rows],
+            document=body.document,
+            act=act_of(once, moment=live.now()),
+            catalogue=policy.current(),
+        )
+        results = [BankRowResult.of(each, index=index) for index, each in enumerate(answers)]
+        return await once.keep(tx, BankRowResults(results=results), status=200)
+
+
+@router.get("/v1/bank-confirmations", summary="What the bank said; the reconciliation list | 查询银行回执与对账清单")
+async def list_bank_confirmations(
+    caller: Annotated[Caller, may("bank-confirmations:read")],
+    live: Live,
+    status: Status | None = None,
+    bank_reference: Annotated[str | None, Query(max_length=60)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[BankConfirmationView]:
+    require_whole_city(caller)
+    async with live.transaction() as tx:
+        rows = await queries.confirmations_after(tx, status=status, bank_reference=bank_reference, after_id=after_id(cursor), rows_max=limit + 1)
+    next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
+    return Page(rows=[BankConfirmationView.of(row) for row in rows[:limit]], next_cursor=next_cursor)

@@ -1,0 +1,184 @@
+"""Writes about the bank's files. The caller owns the transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+
+from services.budget.bank import rules
+from services.budget.bank.rules import BankOutcome, BankRow, Effect, Issue, Judged, ToReconcile
+from services.budget.bank.tables import bank_confirmation
+from services.budget.ledger import commands as ledger
+from services.budget.ledger.rules import AccountName, Act, Kind, Posting, Signers, move, return_money
+from services.budget.payee import commands as payee
+from services.budget.payment.rules import OrderState
+from services.budget.policy.catalogue import Catalogue
+from services.budget.waiting import commands as waiting
+from services.budget.waiting.rules import ReservationState
+from shared import outbox
+from shared.db import AnyRow, Tx
+from shared.events.budget import PaymentConfirmed, PaymentReturned
+from shared.ids import new_id
+
+_YEARS = text("SELECT DISTINCT fiscal_year FROM payment_order WHERE bank_reference = ANY(CAST(:references AS text[])) ORDER BY fiscal_year")
+_LOCK = text("""
+SELECT o.id AS order_id, o.state AS order_state, o.bank_reference, o.ordered_on, o.paid_on, o.returned_on, o.maker, o.checker, o.approver,
+    o.payee_account_id, r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id, r.jurisdiction_id,
+    r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category
+FROM payment_order o JOIN reservation r USING (application_id, proposal_id)
+WHERE o.bank_reference = ANY(CAST(:references AS text[])) ORDER BY o.id FOR UPDATE OF o
+""")
+_SETTLE = text("""
+UPDATE payment_order o SET state = s.state, paid_on = coalesce(s.paid_on, o.paid_on), returned_on = s.returned_on, reason = s.reason,
+    version = version + 1
+FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:paid_on AS date[]), CAST(:returned_on AS date[]), CAST(:reasons AS text[]))
+    AS s (id, state, paid_on, returned_on, reason)
+WHERE o.id = s.id
+""")
+_KEEP = insert(bank_confirmation).on_conflict_do_nothing()
+
+
+@dataclass(frozen=True)
+class RowAnswer:
+    """What became of one row, and the order it was about where there is one."""
+
+    judged: Judged
+    payment_order_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A row that moves money."""
+
+    row: BankRow
+    effect: Effect
+    order: AnyRow
+
+
+async def take_confirmations(tx: Tx, rows: Sequence[BankRow], *, document: str, act: Act, catalogue: Catalogue) -> list[RowAnswer]:
+    """Book what the bank did, row by row in the order of its file; what fits nothing is kept for reconciliation."""
+    references = sorted({row.bank_reference for row in rows})
+    await _lock_funds(tx, references, catalogue=catalogue)
+    orders = {row.bank_reference: row for row in await tx.execute(_LOCK, {"references": references})}
+    judged = rules.judge_rows(rows, issues={reference: _issue(order) for reference, order in orders.items()}, on=act.on)
+    moving = [
+        Moving(row, each, orders[row.bank_reference])
+        for row, each in zip(rows, judged, strict=True)
+        if isinstance(each, Effect) and each is not Effect.NOTHING_NEW
+    ]
+    answers = [RowAnswer(each, _order_id(orders, row)) for row, each in zip(rows, judged, strict=True)]
+    await _keep(tx, rows, answers=answers, document=document, act=act)
+    vouchers = await ledger.post_entries(tx, [_posting(each, document=document) for each in moving], act=act)
+    await _settle(tx, moving, act=act)
+    await outbox.append(tx, *(_event(each, voucher=voucher, act=act) for each, voucher in zip(moving, vouchers, strict=True)))
+    return answers
+
+
+async def _lock_funds(tx: Tx, references: Sequence[str], *, catalogue: Catalogue) -> None:
+    for fiscal_year in (await tx.execute(_YEARS, {"references": list(references)})).scalars():
+        fund = catalogue.fund_of_year(fiscal_year)
+        assert fund is not None, f"the fund of {fiscal_year} is gone from the policy"
+        await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
+
+
+async def _settle(tx: Tx, moving: Sequence[Moving], *, act: Act) -> None:
+    """Orders, reservations and accounts after the rows; an order that was paid and returned in one file passes through both."""
+    paid = [each for each in moving if each.effect is Effect.PAY]
+    returned = [each for each in moving if each.effect is not Effect.PAY]
+    for state, group in ((OrderState.PAID, paid), (OrderState.RETURNED, returned)):
+        await _settle_orders(tx, group, state=state)
+    paid_cases = [waiting.case_money(each.order) for each in paid]
+    await waiting.mark(tx, paid_cases, state=ReservationState.PAID, what="paid", act=act)
+    returned_cases = [waiting.case_money(each.order) for each in returned]
+    reasons = [each.row.reason for each in returned]
+    await waiting.mark(tx, returned_cases, state=ReservationState.RESERVED, what="returned", reasons=reasons, act=act)
+    if returned:
+        await payee.mark_returned(tx, [each.order.payee_account_id for each in returned])
+
+
+async def _settle_orders(tx: Tx, group: Sequence[Moving], *, state: OrderState) -> None:
+    if not group:
+        return
+    days: list[date | None] = [each.row.settled_on for each in group]
+    none: list[date | None] = [None] * len(group)
+    await tx.execute(
+        _SETTLE,
+        {
+            "ids": [each.order.order_id for each in group],
+            "states": [state] * len(group),
+            "paid_on": days if state is OrderState.PAID else none,
+            "returned_on": days if state is OrderState.RETURNED else none,
+            "reasons": [each.row.reason for each in group],
+        },
+    )
+
+
+async def _keep(tx: Tx, rows: Sequence[BankRow], *, answers: Sequence[RowAnswer], document: str, act: Act) -> None:
+    """Every row that moved money or must be looked at; a repeat or a row with a wrong day says nothing that is not known."""
+    kept = []
+    for row, answer in zip(rows, answers, strict=True):
+        reconcile = isinstance(answer.judged, ToReconcile)
+        if not reconcile and (not isinstance(answer.judged, Effect) or answer.judged is Effect.NOTHING_NEW):
+            continue
+        kept.append(
+            {
+                "id": new_id(),
+                "bank_reference": row.bank_reference,
+                "outcome": row.outcome,
+                "settled_on": row.settled_on,
+                "amount_fen": row.amount_fen,
+                "reason": row.reason,
+                "document": document,
+                "status": "reconcile" if reconcile else "matched",
+                "cause": answer.judged.code if isinstance(answer.judged, ToReconcile) else None,
+                "payment_order_id": answer.payment_order_id,
+                "received_by": act.caller,
+                "received_at": act.at,
+            }
+        )
+    if kept:
+        await tx.execute(_KEEP, kept)
+
+
+def _issue(order: AnyRow) -> Issue:
+    return Issue(
+        state=OrderState(order.order_state),
+        amount_fen=order.amount_fen,
+        ordered_on=order.ordered_on,
+        paid_on=order.paid_on,
+        returned_on=order.returned_on,
+    )
+
+
+def _order_id(orders: Mapping[str, AnyRow], row: BankRow) -> UUID | None:
+    order = orders.get(row.bank_reference)
+    return None if order is None else order.order_id
+
+
+def _posting(moving: Moving, *, document: str) -> Posting:
+    case, day = waiting.case_money(moving.order), moving.row.settled_on
+    signers = Signers(maker=moving.order.maker, checker=moving.order.checker, approver=moving.order.approver)
+    if moving.effect is Effect.PAY:
+        return move(case, kind=Kind.CONFIRM, document=document, effective_on=day, signers=signers)
+    was = AccountName.PAID if moving.effect is Effect.RETURN_PAID else AccountName.IN_TRANSIT
+    return return_money(case, was=was, document=document, effective_on=day, signers=signers)
+
+
+def _event(moving: Moving, *, voucher: str, act: Act) -> PaymentConfirmed | PaymentReturned:
+    order, row = moving.order, moving.row
+    facts = {
+        "application_id": order.application_id,
+        "proposal_id": order.proposal_id,
+        "amount_fen": order.amount_fen,
+        "fiscal_year": order.fiscal_year,
+        "payment_order_id": order.order_id,
+        "voucher": voucher,
+        "happened_at": act.at,
+        "happened_on": act.on,
+    }
+    if row.outcome is BankOutcome.PAID:
+        return PaymentConfirmed(**facts, paid_on=row.settled_on)
+    return PaymentReturned(**facts, reason=row.reason or "")

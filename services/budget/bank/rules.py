@@ -1,0 +1,143 @@
+"""Decisions about what the bank says: which row moves money, which says nothing new, and which a person must look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from typing import TypeAlias
+
+from services.budget.payment.rules import OrderState
+from shared.errors import Conflict, Refusal
+from shared.money import yuan_text
+
+ROWS_PER_FILE_MAX = 1_000
+
+
+class BankOutcome(StrEnum):
+    PAID = "paid"
+    RETURNED = "returned"
+
+
+class DayInFuture(Refusal):
+    """Not kept: the file itself is wrong."""
+
+    code = "day-in-future"
+    title_en = "The day is after today"
+    title_zh = "日期晚于今日"
+
+
+class ToReconcile(Conflict):
+    """The row is kept: a person must find out what it means."""
+
+    title_en = "Kept for reconciliation"
+    title_zh = "已列入对账清单"
+    code = "reconcile"
+
+
+class NoSuchReference(ToReconcile):
+    code = "no-such-reference"
+
+
+class AmountDiffers(ToReconcile):
+    code = "bank-amount-differs"
+
+
+class PaymentClosed(ToReconcile):
+    code = "payment-closed"
+
+
+class DayDiffers(ToReconcile):
+    code = "bank-day-differs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankRow:
+    """`amount_fen` is compared where the bank's file has it. `reason` names no account."""
+
+    bank_reference: str
+    outcome: BankOutcome
+    settled_on: date
+    amount_fen: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issue:
+    """One issue of a payment as the books have it."""
+
+    state: OrderState
+    amount_fen: int
+    ordered_on: date
+    paid_on: date | None
+    returned_on: date | None
+
+
+class Effect(StrEnum):
+    PAY = "pay"
+    RETURN_UNPAID = "return_unpaid"
+    RETURN_PAID = "return_paid"
+    NOTHING_NEW = "nothing_new"
+
+
+Judged: TypeAlias = "Effect | Refusal"
+
+
+def judge_rows(rows: Sequence[BankRow], *, issues: Mapping[str, Issue], on: date) -> list[Judged]:
+    """Each row after those before it; `issues` by bank reference."""
+    now = dict(issues)
+    judged: list[Judged] = []
+    for row in rows:
+        try:
+            effect = _judge(row, issue=now.get(row.bank_reference), on=on)
+        except Refusal as refusal:
+            judged.append(refusal)
+            continue
+        judged.append(effect)
+        if effect is Effect.PAY:
+            now[row.bank_reference] = replace(now[row.bank_reference], state=OrderState.PAID, paid_on=row.settled_on)
+        elif effect is not Effect.NOTHING_NEW:
+            now[row.bank_reference] = replace(now[row.bank_reference], state=OrderState.RETURNED, returned_on=row.settled_on)
+    return judged
+
+
+def _judge(row: BankRow, *, issue: Issue | None, on: date) -> Effect:
+    if row.settled_on > on:
+        raise DayInFuture(f"{row.settled_on} is after today, {on}.", detail_zh=f"日期{row.settled_on}晚于今日{on}。", pointer="/settled_on")
+    if issue is None:
+        raise NoSuchReference(
+            f"No payment was ordered under {row.bank_reference}.",
+            detail_zh=f"没有支付凭证号为{row.bank_reference}的支付。",
+            pointer="/bank_reference",
+        )
+    if row.amount_fen is not None and row.amount_fen != issue.amount_fen:
+        raise AmountDiffers(
+            f"The bank says {yuan_text(row.amount_fen)} yuan, {yuan_text(issue.amount_fen)} yuan were ordered.",
+            detail_zh=f"银行金额{yuan_text(row.amount_fen)}元，支付金额{yuan_text(issue.amount_fen)}元。",
+            pointer="/amount_fen",
+        )
+    if row.settled_on < issue.ordered_on:
+        raise DayDiffers(
+            f"{row.settled_on} is before the approval on {issue.ordered_on}.", detail_zh=f"日期{row.settled_on}早于审批日{issue.ordered_on}。"
+        )
+    return _paid(row, issue) if row.outcome is BankOutcome.PAID else _returned(row, issue)
+
+
+def _paid(row: BankRow, issue: Issue) -> Effect:
+    if issue.state is OrderState.IN_TRANSIT:
+        return Effect.PAY
+    if issue.paid_on == row.settled_on:
+        return Effect.NOTHING_NEW
+    if issue.state is OrderState.RETURNED:
+        # A return closes its bank reference: what comes later under it may be money that was paid after all.
+        raise PaymentClosed(f"The bank returned it on {issue.returned_on}.", detail_zh=f"该笔已于{issue.returned_on}由银行退回。")
+    raise DayDiffers(f"It was reported paid on {issue.paid_on} before.", detail_zh=f"该笔此前回执的到账日为{issue.paid_on}。")
+
+
+def _returned(row: BankRow, issue: Issue) -> Effect:
+    if issue.state is OrderState.IN_TRANSIT:
+        return Effect.RETURN_UNPAID
+    if issue.state is OrderState.PAID:
+        return Effect.RETURN_PAID
+    if issue.returned_on == row.settled_on:
+        return Effect.NOTHING_NEW
+    raise PaymentClosed(f"It was reported returned on {issue.returned_on} before.", detail_zh=f"该笔此前已于{issue.returned_on}退回。")

@@ -1,0 +1,262 @@
+"""Writes about payment orders: made, checked, approved or rejected, one or many at once. The caller owns the transaction."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from uuid import UUID
+
+from sqlalchemy import insert, text
+
+from services.budget.ledger import commands as ledger
+from services.budget.ledger.rules import Act, Kind, Signers, move
+from services.budget.payee import commands as payee
+from services.budget.payee.rules import AccountDiffers, PayeeState
+from services.budget.payment import queries, rules
+from services.budget.payment.rules import Order, OrderState, Reserved
+from services.budget.payment.tables import payment_order
+from services.budget.policy.catalogue import Catalogue
+from services.budget.sealing import Seal
+from services.budget.waiting import commands as waiting
+from services.budget.waiting.rules import ReservationState
+from shared import outbox
+from shared.caller import Caller
+from shared.db import AnyRow, Tx
+from shared.errors import Refusal
+from shared.events.budget import PaymentOrdered
+from shared.ids import new_id
+
+Answer: TypeAlias = "AnyRow | Refusal"
+
+_HELD = text("""
+SELECT r.application_id, r.proposal_id, r.state, r.applicant_uscc, r.fiscal_year, r.jurisdiction_id, r.amount_fen,
+    p.amount_fen AS awarded_fen, p.notice_number
+FROM reservation r LEFT JOIN payable p USING (application_id, proposal_id)
+WHERE r.application_id = ANY(CAST(:application_ids AS uuid[])) AND r.state IN ('waiting', 'reserved', 'in_transit', 'paid')
+ORDER BY r.application_id FOR UPDATE OF r
+""")
+_ISSUED = text("""
+SELECT application_id, max(issue) AS issue, bool_or(state IN ('made', 'checked', 'in_transit', 'paid')) AS has_open,
+    max(made_at) FILTER (WHERE state = 'returned') AS returned_made_at
+FROM payment_order WHERE application_id = ANY(CAST(:application_ids AS uuid[])) GROUP BY application_id
+""")
+_ACCOUNTS = text("""
+SELECT id, application_id, uscc, entered_at FROM payee_account
+WHERE state IN ('entered', 'confirmed') AND (application_id = ANY(CAST(:application_ids AS uuid[])) OR uscc = ANY(CAST(:usccs AS text[])))
+""")
+_MAKE = insert(payment_order)
+_LOCK_ORDERS = text("""
+SELECT o.id, o.state, o.version, o.maker, o.checker, o.notice_number, o.payee_account_id,
+    a.state AS account_state, a.entered_by AS account_entered_by, a.number_sealed,
+    r.state AS reservation_state, r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id, r.jurisdiction_id,
+    r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category
+FROM payment_order o JOIN reservation r USING (application_id, proposal_id) JOIN payee_account a ON a.id = o.payee_account_id
+WHERE o.id = ANY(CAST(:ids AS uuid[])) ORDER BY o.id FOR UPDATE OF o
+""")
+_YEARS = text("SELECT DISTINCT fiscal_year FROM payment_order WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY fiscal_year")
+_CHECK = text("""
+UPDATE payment_order SET state = 'checked', checker = :checker, checked_at = :at, version = version + 1 WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
+_APPROVE = text("""
+UPDATE payment_order o SET state = 'in_transit', approver = :approver, approved_at = :at, ordered_on = :on, bank_reference = c.voucher,
+    version = version + 1
+FROM unnest(CAST(:ids AS uuid[]), CAST(:vouchers AS text[])) AS c (id, voucher) WHERE o.id = c.id
+""")
+_REJECT = text("""
+UPDATE payment_order SET state = 'rejected', rejected_by = :rejected_by, reason = :reason, version = version + 1 WHERE id = :id
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One order that is to go on: the version that was looked at and, for checking, the account number typed again."""
+
+    order_id: UUID
+    version: int
+    number: str = field(default="", repr=False)
+
+
+async def make_orders(tx: Tx, application_ids: Sequence[UUID], *, caller: Caller, act: Act) -> list[Answer]:
+    """An order for each case that may be paid; the answers stand in the order of the cases."""
+    held = {row.application_id: row for row in await tx.execute(_HELD, {"application_ids": list(application_ids)})}
+    issued = {row.application_id: row for row in await tx.execute(_ISSUED, {"application_ids": list(held)})}
+    accounts = await _accounts(tx, held)
+    ids: list[UUID | Refusal] = []
+    rows: list[dict[str, object]] = []
+    for index, application_id in enumerate(application_ids):
+        case, before, order_id = held.get(application_id), issued.get(application_id), new_id()
+        try:
+            _refuse_repeat(application_id, seen=application_ids[:index])
+            if case is None or not caller.covers(case.jurisdiction_id):
+                raise rules.NoMoneyHeld("No live reservation belongs to this case.", detail_zh="该案件没有有效的预留资金。")
+            rules.check_making(_reserved(case, before=before, account=accounts.get(application_id)))
+        except Refusal as refusal:
+            ids.append(refusal)
+            continue
+        ids.append(order_id)
+        issue = before.issue + 1 if before is not None else 1
+        rows.append(_new_order(case, order_id=order_id, issue=issue, payee_account_id=accounts[application_id].id, act=act))
+    if rows:
+        await tx.execute(_MAKE, rows)
+    return await _shown(tx, ids)
+
+
+async def check_orders(tx: Tx, steps: Sequence[Step], *, seal: Seal, caller: Caller, act: Act) -> list[Answer]:
+    """人社 复核: a second person typed the account number again, and it is the same."""
+    locked = await _lock(tx, steps)
+
+    def check(step: Step, row: AnyRow) -> None:
+        rules.check_checking(_order(row), version=step.version, checker=act.caller)
+        if not seal.holds(row.number_sealed, record_id=row.payee_account_id, number=step.number):
+            raise AccountDiffers("The two numbers differ.", detail_zh="两次录入的账号不一致。", pointer="/account_number")
+
+    judged = _judge(steps, locked=locked, caller=caller, check=check)
+    checked = [locked[each] for each in judged if not isinstance(each, Refusal)]
+    if checked:
+        await tx.execute(_CHECK, {"ids": [row.id for row in checked], "checker": act.caller, "at": act.at})
+        await payee.confirm_accounts(tx, [row.payee_account_id for row in checked], act=act)
+    return await _shown(tx, judged)
+
+
+async def approve_orders(tx: Tx, steps: Sequence[Step], *, caller: Caller, act: Act, catalogue: Catalogue) -> list[Answer]:
+    """财政 审批: the money is on its way from here on, and nobody can have it back but the bank."""
+    await _lock_funds(tx, [step.order_id for step in steps], catalogue=catalogue)
+    locked = await _lock(tx, steps)
+
+    def check(step: Step, row: AnyRow) -> None:
+        rules.check_approving(_order(row), version=step.version, approver=act.caller)
+
+    judged = _judge(steps, locked=locked, caller=caller, check=check)
+    approved = [locked[each] for each in judged if not isinstance(each, Refusal)]
+    if approved:
+        cases = [waiting.case_money(row) for row in approved]
+        signers = [Signers(maker=row.maker, checker=row.checker, approver=act.caller) for row in approved]
+        postings = [
+            move(case, kind=Kind.ORDER, document=row.notice_number, effective_on=act.on, signers=signed)
+            for case, row, signed in zip(cases, approved, signers, strict=True)
+        ]
+        vouchers = await ledger.post_entries(tx, postings, act=act)
+        ids = [row.id for row in approved]
+        await tx.execute(_APPROVE, {"ids": ids, "vouchers": vouchers, "approver": act.caller, "at": act.at, "on": act.on})
+        await waiting.mark(tx, cases, state=ReservationState.IN_TRANSIT, what="ordered", act=act)
+        await outbox.append(tx, *(_ordered(row, voucher=voucher, act=act) for row, voucher in zip(approved, vouchers, strict=True)))
+    return await _shown(tx, judged)
+
+
+async def reject_order(tx: Tx, step: Step, *, reason: str, caller: Caller, act: Act) -> Answer:
+    """Back to the maker with a reason; the case is payable again by a new order."""
+    locked = await _lock(tx, [step])
+
+    def check(step: Step, row: AnyRow) -> None:
+        rules.check_rejecting(_order(row), version=step.version, rejected_by=act.caller)
+
+    judged = _judge([step], locked=locked, caller=caller, check=check)
+    if not isinstance(judged[0], Refusal):
+        await tx.execute(_REJECT, {"id": step.order_id, "rejected_by": act.caller, "reason": reason})
+    (answer,) = await _shown(tx, judged)
+    return answer
+
+
+async def _lock_funds(tx: Tx, ids: Sequence[UUID], *, catalogue: Catalogue) -> None:
+    """The years of an order never change, so they may be looked up before the locks."""
+    for fiscal_year in (await tx.execute(_YEARS, {"ids": list(ids)})).scalars():
+        fund = catalogue.fund_of_year(fiscal_year)
+        assert fund is not None, f"the fund of {fiscal_year} is gone from the policy"
+        await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
+
+
+async def _lock(tx: Tx, steps: Sequence[Step]) -> dict[UUID, AnyRow]:
+    return {row.id: row for row in await tx.execute(_LOCK_ORDERS, {"ids": [step.order_id for step in steps]})}
+
+
+def _judge(steps: Sequence[Step], *, locked: Mapping[UUID, AnyRow], caller: Caller, check: Callable[[Step, AnyRow], None]) -> list[UUID | Refusal]:
+    """The id of each order that may take its step, or why it may not."""
+    judged: list[UUID | Refusal] = []
+    seen: set[UUID] = set()
+    for step in steps:
+        row = locked.get(step.order_id)
+        try:
+            if row is None or not caller.covers(row.jurisdiction_id):
+                raise queries.no_such_order()
+            _refuse_repeat(step.order_id, seen=seen)
+            check(step, row)
+        except Refusal as refusal:
+            judged.append(refusal)
+        else:
+            judged.append(step.order_id)
+        seen.add(step.order_id)
+    return judged
+
+
+async def _shown(tx: Tx, judged: Sequence[UUID | Refusal]) -> list[Answer]:
+    """Each order as it is now, each refusal as it was given."""
+    orders = await queries.orders(tx, [each for each in judged if not isinstance(each, Refusal)])
+    return [each if isinstance(each, Refusal) else orders[each] for each in judged]
+
+
+async def _accounts(tx: Tx, held: Mapping[UUID, AnyRow]) -> dict[UUID, AnyRow]:
+    """The current account of each case: its own, else that of its organisation."""
+    usccs = sorted({row.applicant_uscc for row in held.values()})
+    found = (await tx.execute(_ACCOUNTS, {"application_ids": list(held), "usccs": usccs})).all()
+    of_case = {row.application_id: row for row in found if row.application_id is not None}
+    of_organisation = {row.uscc: row for row in found if row.uscc is not None}
+    accounts = {application_id: of_case.get(application_id, of_organisation.get(row.applicant_uscc)) for application_id, row in held.items()}
+    return {application_id: account for application_id, account in accounts.items() if account is not None}
+
+
+def _refuse_repeat(named: UUID, *, seen: Collection[UUID]) -> None:
+    if named in seen:
+        raise rules.NamedTwice(f"{named} stands further up already.", detail_zh=f"{named}在本次请求中重复出现。")
+
+
+def _reserved(case: AnyRow, *, before: AnyRow | None, account: AnyRow | None) -> Reserved:
+    return Reserved(
+        state=ReservationState(case.state),
+        amount_fen=case.amount_fen,
+        awarded_fen=case.awarded_fen,
+        has_open_order=before is not None and before.has_open,
+        account_entered_at=None if account is None else account.entered_at,
+        returned_order_made_at=None if before is None else before.returned_made_at,
+    )
+
+
+def _new_order(case: AnyRow, *, order_id: UUID, issue: int, payee_account_id: UUID, act: Act) -> dict[str, object]:
+    return {
+        "id": order_id,
+        "application_id": case.application_id,
+        "proposal_id": case.proposal_id,
+        "issue": issue,
+        "fiscal_year": case.fiscal_year,
+        "jurisdiction_id": case.jurisdiction_id,
+        "amount_fen": case.amount_fen,
+        "notice_number": case.notice_number,
+        "payee_account_id": payee_account_id,
+        "state": OrderState.MADE,
+        "maker": act.caller,
+        "made_at": act.at,
+        "version": 1,
+    }
+
+
+def _order(row: AnyRow) -> Order:
+    return Order(
+        id=row.id,
+        state=OrderState(row.state),
+        version=row.version,
+        maker=row.maker,
+        checker=row.checker,
+        account_state=PayeeState(row.account_state),
+        account_entered_by=row.account_entered_by,
+    )
+
+
+def _ordered(row: AnyRow, *, voucher: str, act: Act) -> PaymentOrdered:
+    return PaymentOrdered(
+        application_id=row.application_id,
+        proposal_id=row.proposal_id,
+        amount_fen=row.amount_fen,
+        fiscal_year=row.fiscal_year,
+        payment_order_id=row.id,
+        voucher=voucher,
+        happened_at=act.at,
+        happened_on=act.on,
+    )
