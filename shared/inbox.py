@@ -50,7 +50,9 @@ class Consumer:
 
 
 def consumer(name: str, *, topics: Iterable[str], handlers: Iterable[Handler], compacted_topics: Iterable[str] = ()) -> Consumer:
-    by_type = {handler.event.type: handler for handler in handlers}
+    listed = tuple(handlers)
+    by_type = {handler.event.type: handler for handler in listed}
+    assert len(by_type) == len(listed), f"{name} has two handlers for one event type"
     return Consumer(name=name, topics=tuple(topics), handlers=by_type, compacted_topics=frozenset(compacted_topics))
 
 

@@ -1,5 +1,6 @@
 """What tests build a service from: callers with their keys, staff tokens, the business day, and a client of the app in this process."""
 
+import asyncio
 import functools
 import importlib
 import json
@@ -14,6 +15,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+from asyncpg.transaction import Transaction
 from joserfc.jwk import ECKey
 
 from deploy.local.folders import ROOT, write_private
@@ -208,3 +210,28 @@ async def empty(database: Database, *, service: str) -> None:
         await owner.execute(f"TRUNCATE {', '.join(table['tablename'] for table in tables)} RESTART IDENTITY")
     finally:
         await owner.close()
+
+
+@asynccontextmanager
+async def holding(database: Database, statement: str, *arguments: object, service: str) -> AsyncIterator[Transaction]:
+    """Another transaction that has run `statement` and stays open, so that a race is won on purpose; leaving rolls back what was not committed."""
+    connection = await asyncpg.connect(database.urls[service])
+    try:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute(statement, *arguments)
+        yield transaction
+    finally:
+        await connection.close()
+
+
+async def until_waiting(database: Database, *, sessions: int, within_s: float = 10.0) -> None:
+    """Return when that many sessions of the database wait for a lock."""
+    connection = await asyncpg.connect(database.urls["postgres"])
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
+    try:
+        async with asyncio.timeout(within_s):
+            while await connection.fetchval(waiting, database.name) < sessions:
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()

@@ -64,6 +64,10 @@ class Cast:
     filings: tuple[FilingRow, ...]
     # Row references of those that something particular happens to.
     story: dict[str, str]
+    # What a step rests on, and what actions and services are called: by the names that the acts use.
+    clauses: dict[str, str]
+    actions: dict[str, str]
+    services: dict[str, str]
     appropriation: dict[str, Any]
 
     @property
@@ -99,6 +103,9 @@ def load(city: City) -> Cast:
         district_officers=told["district_officers"],
         filings=tuple(_filing(row, district_id=district.id, by_key=by_key) for row in script["row"]),
         story=script["story"],
+        clauses=script["clauses"],
+        actions=script["actions"],
+        services=script["services"],
         appropriation={
             "fiscal_year": script["fiscal_year"],
             "amount_fen": script["appropriated_fen"],

@@ -13,7 +13,6 @@ from deploy.demo.cast import FilingRow
 from deploy.demo.telling import require, table
 from deploy.demo.world import World, rows_of, until
 
-CLAUSE = "威人社发〔2023〕15号 二"
 EVIDENCE_BYTES = 48_213
 
 
@@ -37,7 +36,7 @@ async def play(world: World) -> Filed:
     world.step(
         zh=f"政策目录：{len(items['items'])}个有金额的项目，另有{len(items['referrals'])}项只作指引、不在此支付",
         en="items in force, and referrals that are never paid here",
-        clause=CLAUSE,
+        clause="items",
     )
     await rehearse(world, district, rows)
     key = str(uuid.uuid4())
@@ -67,16 +66,22 @@ def document(reference: str, *, kind: str) -> dict[str, Any]:
 
 async def rehearse(world: World, district: Client, rows: list[dict[str, Any]]) -> None:
     """Validate until the registry's facts have arrived next door; a rehearsal writes nothing."""
+    answers: dict[int, dict[str, Any]] = {}
     unknown = {world.cast.story["newcomer"]}
 
-    async def verified() -> Counter[str] | None:
-        results = (await district.post("/v1/applications:validate", json={"rows": rows})).json()["results"]
-        waiting = {each["filed"]["row_reference"] for each in results if each["filed"] and each["filed"]["unverified"]}
-        return Counter(each["status"] for each in results) if waiting == unknown else None
+    def unverified() -> list[int]:
+        return [index for index, each in answers.items() if each["filed"] and each["filed"]["unverified"]]
 
-    counts = await until("登记信息到达申报系统", "the registry's facts reach applications", ask=verified)
+    async def verified() -> bool | None:
+        asked = unverified() or list(range(len(rows)))
+        results = (await district.post("/v1/applications:validate", json={"rows": [rows[index] for index in asked]})).json()["results"]
+        answers.update(zip(asked, results, strict=True))
+        return True if {rows[index]["row_reference"] for index in unverified()} == unknown else None
+
+    await until("登记信息到达申报系统", "the registry's facts reach applications", ask=verified)
+    counts = Counter(each["status"] for each in answers.values())
     require(await rows_of(district, "/v1/applications") == [], zh="试报不应写入任何内容", en="a rehearsal writes nothing")
-    world.step(zh=f"先试报：可受理{counts['created']}件、有误{counts['refused']}件，未写入任何内容", en="rehearsed first: nothing written")
+    world.step(zh=f"先试报：可收件{counts['created']}件、有误{counts['refused']}件，未写入任何内容", en="rehearsed first: nothing written")
 
 
 def show_answers(world: World, results: list[dict[str, Any]], *, titles: dict[str, str]) -> None:
@@ -86,7 +91,7 @@ def show_answers(world: World, results: list[dict[str, Any]], *, titles: dict[st
     world.step(
         zh=f"{world.cast.district_name}系统签名报送{len(results)}件：收件{counts['created']}件，退回{counts['refused']}件，互不影响",
         en=f"signed batch: {counts['created']} taken, {counts['refused']} refused, each by itself",
-        clause=CLAUSE,
+        clause="items",
     )
     lines = Counter(row.sent["item_id"] for row in good)
     require(set(lines) == set(titles), zh="应覆盖全部项目", en="every line is applied for")
@@ -105,7 +110,7 @@ def show_answers(world: World, results: list[dict[str, Any]], *, titles: dict[st
 def explanation(problem: dict[str, Any]) -> str:
     """Field problems say more than the sum of them."""
     errors = problem.get("errors") or [{"pointer": "", "detail_zh": problem["detail_zh"]}]
-    return "；".join(f"{each['pointer']} {each['detail_zh']}".strip() for each in errors)
+    return "；".join(f"{each['pointer'].rpartition('/')[2]} {each['detail_zh']}".strip() for each in errors)
 
 
 async def file_again(world: World, district: Client, rows: list[dict[str, Any]], *, key: str, first: bytes, results: list[dict[str, Any]]) -> None:

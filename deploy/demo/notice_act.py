@@ -48,7 +48,7 @@ async def open_notice(world: World, filed: Filed, reviewed: Reviewed) -> dict[st
     world.step(
         zh=f"发布公示{notice['number']}：{len(reviewed.funded)}件，{notice['first_day']}至{notice['last_day']}（5个工作日），{notice['closes_on']}截止处理",
         en="public notice over the National Day holiday",
-        clause=world.cast.clauses["notice"],
+        clause="notice",
     )
     world.out.print(f"            {calendar_strip(notice)}", soft_wrap=True)
     await wait_for_states(
@@ -93,11 +93,16 @@ async def object_to(world: World, filed: Filed, *, notice: dict[str, Any]) -> No
     story = world.cast.story
     objected, next_funded, still_waits, park = (filed.ids[story[each]] for each in ("objected", "next_funded", "still_waits", "park_waits"))
     officer = await world.as_staff("city", service="applications")
-    told = {"notice_id": notice["id"], "application_id": objected, "grounds": "该项目与本单位已享受支持的项目内容重复", "received_at": "2025-09-29T10:20:00+08:00"}
+    told = {
+        "notice_id": notice["id"],
+        "application_id": objected,
+        "grounds": "该项目与本单位已享受支持的项目内容重复",
+        "received_at": "2025-09-29T10:20:00+08:00",
+    }
     entered = await officer.post("/v1/objections", json=told)
     admitted = await decide(officer, entered.json()["id"], "admitted", reason="反映情况具体，需要核查", version=entered.headers["etag"])
     require(admitted.json()["case_state"] == "suspended", zh="异议受理后应暂停", en="an admitted objection suspends the case")
-    world.step(zh=f"收到并受理对{story['objected']}的异议：该件暂停，资金继续预留", en="objection admitted: suspended", clause=world.cast.clauses["notice"])
+    world.step(zh=f"收到并受理对{story['objected']}的异议：该件暂停，资金继续预留", en="objection admitted: suspended", clause="notice")
     world.move_to("2025-09-30T11:00")
     await decide(officer, entered.json()["id"], "upheld", reason="经核查，该项目内容重复，异议成立", version=admitted.headers["etag"])
     wanted = {objected: "refused", next_funded: "funded", still_waits: "waiting_for_funds", park: "waiting_for_funds"}
@@ -106,12 +111,12 @@ async def object_to(world: World, filed: Filed, *, notice: dict[str, Any]) -> No
     world.step(
         zh=f"异议成立：{cases[objected]['case_number']}的{yuan(released['amount_fen'])}元释放（凭证{released['voucher']}）",
         en="objection upheld, its money released",
-        clause=world.cast.clauses["fund"],
+        clause="fund",
     )
     world.step(
         zh=f"同一笔事务顺延：产业园{yuan(cases[park]['amount_fen'])}元仍放不下，{cases[next_funded]['case_number']}获得{yuan(reserved['amount_fen'])}元（凭证{reserved['voucher']}）",
         en="in the same transaction the next in rank that fits is funded",
-        clause=world.cast.clauses["fund"],
+        clause="fund",
     )
     await show_fund(world, zh="释放与顺延之后的资金", en="after release and succession")
 
@@ -137,7 +142,7 @@ async def announce_next(world: World, filed: Filed) -> dict[str, Any]:
     world.step(
         zh=f"顺延的{reference}另行公示{notice['number']}：至{notice['last_day']}，{notice['closes_on']}截止处理",
         en="the one that moved up gets a notice of its own",
-        clause=world.cast.clauses["notice"],
+        clause="notice",
     )
     return notice
 
@@ -151,11 +156,11 @@ async def close_first(world: World, filed: Filed, *, notice: dict[str, Any], con
     world.step(zh=f"{notice['last_day']} 公示最后一天：{'，'.join(f'{state}{count}件' for state, count in counts.items())}", en="the last day")
     world.move_to(f"{notice['closes_on']}T09:00")
     await wait_for_states(world, all_in("confirmed", ids), what_zh="公示期满自动确认", what_en="awards confirmed when the notice closes")
-    world.step(zh=f"公示期满，{len(ids)}件自动确认支持", en="closed: awards confirmed by themselves", clause=world.cast.clauses["notice"])
+    world.step(zh=f"公示期满，{len(ids)}件自动确认支持", en="closed: awards confirmed by themselves", clause="notice")
 
 
 async def close_second(world: World, filed: Filed, announced: Announced) -> None:
     world.move_to(f"{announced.second['closes_on']}T09:00")
     ids = [filed.ids[each] for each in announced.confirmed_second]
     await wait_for_states(world, all_in("confirmed", ids), what_zh="第二次公示期满确认", what_en="the second notice closes")
-    world.step(zh=f"公示{announced.second['number']}期满，{len(ids)}件确认支持", en="the second notice closed", clause=world.cast.clauses["notice"])
+    world.step(zh=f"公示{announced.second['number']}期满，{len(ids)}件确认支持", en="the second notice closed", clause="notice")

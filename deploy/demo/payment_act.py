@@ -62,7 +62,7 @@ async def make(world: World, filed: Filed, *, references: tuple[str, ...]) -> li
     world.step(
         zh=f"经办：录入收款账户{len(orders)}个（查询只见{masked}），提交支付申请{yuan(total_fen)}元",
         en="maker: accounts and orders",
-        clause=world.cast.clauses["payment"],
+        clause="payment",
     )
     return orders
 
@@ -87,7 +87,7 @@ async def check(world: World, orders: list[dict[str, Any]]) -> list[dict[str, An
     require(differs["code"] == "account-differs", zh=str(differs), en="a mistyped number is found")
     world.aside(zh=f"复核录错一个账号：{differs['detail_zh']}", en="a mistyped account is found")
     checked = _orders((await checker.post("/v1/payment-orders:check-batch", json={"orders": listed})).json()["results"])
-    world.step(zh=f"人社复核{len(checked)}笔：账号逐笔重新录入，两次一致", en="HR checks", clause=world.cast.clauses["payment"])
+    world.step(zh=f"人社复核{len(checked)}笔：账号逐笔重新录入，两次一致", en="HR checks", clause="payment")
     return checked
 
 
@@ -102,7 +102,7 @@ async def approve(world: World, orders: list[dict[str, Any]]) -> tuple[list[dict
             approved.append(answer.json())
     people = {(order["maker"], order["checker"], order["approver"]) for order in approved}
     require(all(len(set(three)) == len(three) for three in people), zh="经办、复核、审批应为三人", en="three people signed")
-    world.step(zh=f"财政审批{len(approved)}笔，资金在途，逐件告知", en="finance approves: in transit", clause=world.cast.clauses["payment"])
+    world.step(zh=f"财政审批{len(approved)}笔，资金在途，逐件告知", en="finance approves: in transit", clause="payment")
     return approved, message_ms
 
 
@@ -117,13 +117,18 @@ async def settle(world: World, filed: Filed, *, orders: list[dict[str, Any]], re
     world.step(
         zh=f"银行回单{len(rows)}行：到账{len(orders) - 1}笔，退回1笔，1行对不上的列入对账清单",
         en="bank file: paid, one returned, one to reconcile",
-        clause=world.cast.clauses["payment"],
+        clause="payment",
     )
     again = await post_file(world, "回单文件20251014-01", rows)
-    require([each["status"] for each in again[:-1]] == ["unchanged"] * len(orders), zh=f"重复回单应无变化：{again}", en="the file again changes nothing")
+    require(
+        [each["status"] for each in again[:-1]] == ["unchanged"] * len(orders), zh=f"重复回单应无变化：{again}", en="the file again changes nothing"
+    )
     wanted = {order["application_id"]: "paid" for order in orders} | {returned_order["application_id"]: "confirmed"}
     await wait_for_states(world, wanted, what_zh="到账与退回结果", what_en="paid, and one returned")
-    world.aside(zh=f"{world.cast.story['bank_returned']} 被银行退回（{RETURN_REASON}）：资金仍为该件预留，他人不能动用", en="returned: reserved for the same case")
+    world.aside(
+        zh=f"{world.cast.story['bank_returned']} 被银行退回（{RETURN_REASON}）：资金仍为该件预留，他人不能动用",
+        en="returned: reserved for the same case",
+    )
 
 
 def bank_row(order: dict[str, Any], *, on: str, is_return: bool = False) -> dict[str, Any]:
@@ -149,7 +154,7 @@ async def pay_rest(world: World, filed: Filed, *, references: tuple[str, ...]) -
     results = await post_file(world, "回单文件20251016-01", [bank_row(order, on="2025-10-16") for order in orders])
     require(all(each["status"] == "changed" for each in results), zh=str(results), en="both are paid")
     await wait_for_states(world, all_in("paid", [filed.ids[each] for each in references]), what_zh="全部到账", what_en="everyone is paid")
-    world.step(zh=f"银行回单{len(orders)}行：更正账户的一件和顺延的一件均已到账", en="both are paid", clause=world.cast.clauses["payment"])
+    world.step(zh=f"银行回单{len(orders)}行：更正账户的一件和顺延的一件均已到账", en="both are paid", clause="payment")
     return message_ms
 
 

@@ -7,8 +7,6 @@ from deploy.clients.client import Client
 from deploy.demo.telling import require, table, yuan
 from deploy.demo.world import World, refusal_of, rows_of
 
-LAW = "人力资源市场暂行条例 18"
-
 
 async def play(world: World) -> None:
     world.move_to("2025-09-01T09:05")
@@ -19,7 +17,7 @@ async def play(world: World) -> None:
     world.step(
         zh=f"登记产业园{len(world.cast.parks)}家，含运营单位、认定和年度评估",
         en="parks with operators, recognitions and yearly assessments",
-        clause="威人社发〔2023〕15号 二(三)7-8",
+        clause="parks",
     )
     await show_institutions(world, registrar)
     await enter_appropriation(world)
@@ -29,7 +27,7 @@ async def import_institutions(world: World, registrar: Client) -> None:
     rows = [each.row for each in world.cast.institutions]
     first = await _import(registrar, rows)
     require(first == {"created": len(rows)}, zh=f"首次导入应全部新建：{first}", en="the first import creates every row")
-    world.step(zh=f"导入人力资源服务机构等单位{len(rows)}家，全部新建", en=f"{len(rows)} organisations imported", clause=LAW)
+    world.step(zh=f"导入人力资源服务机构等单位{len(rows)}家，全部新建", en=f"{len(rows)} organisations imported", clause="registration")
     again = await _import(registrar, rows)
     require(again == {"unchanged": len(rows)}, zh=f"重复导入不应有变化：{again}", en="importing again changes nothing")
     world.step(zh=f"同一名册再导入一次：{len(rows)}家均无变化", en="imported again: nothing changes")
@@ -71,7 +69,7 @@ async def enter_appropriation(world: World) -> None:
     world.step(
         zh=f"市财政登记{entered['fiscal_year']}年度专项资金{yuan(entered['amount_fen'])}元（{entered['document']}，凭证{entered['voucher']}）",
         en="the year's appropriation, with its document",
-        clause="威人社发〔2023〕15号 三(二)",
+        clause="fund",
     )
     more = {**world.cast.appropriation, "amount_fen": 1, "document": "示例追加〔2025〕1号"}
     refused = await refusal_of(finance.post("/v1/appropriations", json=more))

@@ -10,9 +10,6 @@ from deploy.demo.fund import show_fund
 from deploy.demo.telling import progress, require, table, yuan
 from deploy.demo.world import World, until, wait_for_states
 
-PROCEDURE = "威人社发〔2023〕15号 印发通知"
-CITY = "威人社发〔2023〕15号 三(一)"
-JOINT = "威人社发〔2023〕15号 三(二)"
 PORTAL_FAILURES = 12
 
 
@@ -58,7 +55,11 @@ async def accept(world: World, filed: Filed) -> list[float]:
     story = world.cast.story
     expected = {story["corrected"]: "evidence-missing", story["newcomer"]: "applicant-unverified"}
     require({each: problem["code"] for each, problem in held.items()} == expected, zh=f"应有两件暂缓受理：{held}", en="two are held up")
-    world.step(zh=f"区级受理{len(message_ms)}件，逐件告知申报单位", en=f"{len(message_ms)} accepted, each applicant told", clause=PROCEDURE)
+    world.step(
+        zh=f"区级受理{len(message_ms)}件，逐件告知申报单位",
+        en=f"{len(message_ms)} accepted, each applicant told",
+        clause="procedure",
+    )
     for reference, problem in held.items():
         world.aside(zh=f"{reference} 暂不能受理：{problem['detail_zh']}", en=problem["code"])
     await correct(world, filed, missing=held[story["corrected"]]["missing"])
@@ -98,7 +99,7 @@ async def correct(world: World, filed: Filed, *, missing: list[str]) -> None:
     returned = await decide(world, district, stage="acceptance", application_id=filed.ids[reference], verdict="return", reason=reason)
     require(returned["state"] == "returned", zh="应退回补正", en="returned for correction")
     case = (await district.get(f"/v1/applications/{filed.ids[reference]}")).json()
-    world.step(zh=f"{reference} 一次告知补正，{case['due_on']}前补齐", en="asked once for all that is missing", clause="行政许可法 32(4)（参照）")
+    world.step(zh=f"{reference} 一次告知补正，{case['due_on']}前补齐", en="asked once for all that is missing", clause="correction")
     world.move_to("2025-09-10T10:00")
     row = filed.sent[reference]
     whole = {**row, "evidence": [*row["evidence"], *(document(reference, kind=kind) for kind in missing)]}
@@ -109,7 +110,9 @@ async def correct(world: World, filed: Filed, *, missing: list[str]) -> None:
     accepted = await decide(world, district, stage="acceptance", application_id=filed.ids[reference])
     require(accepted["state"] == "accepted", zh="补正后应受理", en="accepted once it is complete")
     world.step(
-        zh=f"{reference} 补齐后受理，首次申报日{kept['filed_on']}不变", en="corrected and accepted; its first filing day stays", clause=PROCEDURE
+        zh=f"{reference} 补齐后受理，首次申报日{kept['filed_on']}不变",
+        en="corrected and accepted; its first filing day stays",
+        clause="procedure",
     )
 
 
@@ -128,7 +131,11 @@ async def register_newcomer(world: World, filed: Filed) -> None:
         return True if result.get("state") == "accepted" else None
 
     await until(f"{reference}的单位登记信息到达", "the registry's fact arrives", ask=accepted)
-    world.step(zh=f"{reference} 单位登记入库后信息自动到达，随即受理", en="registered, then accepted: the fact came by itself", clause=PROCEDURE)
+    world.step(
+        zh=f"{reference} 单位登记入库后信息自动到达，随即受理",
+        en="registered, then accepted: the fact came by itself",
+        clause="procedure",
+    )
 
 
 async def let_portal_fail(world: World) -> None:
@@ -155,7 +162,7 @@ async def review_by_district(world: World, filed: Filed) -> None:
     world.step(
         zh=f"区市初审（系统报送，注明审核人{officer}）：同意{len(decisions) - 1}件，不予支持1件",
         en="district review, its officer named",
-        clause=PROCEDURE,
+        clause="procedure",
     )
     world.aside(zh=f"{refused} 不予支持：{reason}；救济途径随消息告知", en="refused with reason and remedy")
 
@@ -165,13 +172,13 @@ async def review_by_city(world: World, filed: Filed, *, ranked: tuple[str, ...])
     reviewer = await world.as_staff("reviewer", service="applications")
     decisions = [{"application_id": filed.ids[each], "stage": "city", "verdict": "approve"} for each in ranked]
     require_decided((await reviewer.post("/v1/reviews", json={"decisions": decisions})).json()["results"])
-    world.step(zh=f"市级复核：同意{len(decisions)}件", en=f"city review: {len(decisions)} approved", clause=CITY)
+    world.step(zh=f"市级复核：同意{len(decisions)}件", en=f"city review: {len(decisions)} approved", clause="city")
 
 
 async def review_jointly(world: World, filed: Filed, *, ranked: tuple[str, ...]) -> None:
     """Both bureaus, two people who had no hand in it before, on one sum; the order of the decisions is the rank."""
     world.move_to("2025-09-24T14:00")
-    awards = {row.reference: row.award_fen for row in world.cast.good}
+    awards = {row.reference: row.award_fen or 0 for row in world.cast.good}
     decisions = [{"application_id": filed.ids[each], "stage": "joint", "verdict": "approve", "amount_fen": awards[each]} for each in ranked]
     reviewer = await world.as_staff("reviewer", service="applications")
     bureau = await world.as_staff("joint_hr", service="applications")
@@ -180,13 +187,17 @@ async def review_jointly(world: World, filed: Filed, *, ranked: tuple[str, ...])
     require(twice["problem"]["code"] == "same-person-twice", zh=f"复核人员不得再联审：{twice}", en="nobody decides twice")
     world.aside(zh=f"复核人员想再作联审：{twice['problem']['detail_zh']}", en="nobody decides twice")
     require_decided((await bureau.post("/v1/reviews", json={"decisions": decisions})).json()["results"])
-    world.step(zh=f"联审·人社：核定{len(decisions)}件金额", en="joint review, HR: sums set", clause=JOINT)
-    other = {**decisions[1], "amount_fen": decisions[1]["amount_fen"] + 1}
+    world.step(zh=f"联审·人社：核定{len(decisions)}件金额", en="joint review, HR: sums set", clause="joint")
+    other = {**decisions[1], "amount_fen": awards[ranked[1]] - 1}
     differs = (await finance.post("/v1/reviews", json={"decisions": [other]})).json()["results"][0]
     require(differs["problem"]["code"] == "amounts-differ", zh=f"两家金额应一致：{differs}", en="both must set the same sum")
     world.aside(zh=f"财政填错1分：{differs['problem']['detail_zh']}", en="one fen apart is refused")
     require_decided((await finance.post("/v1/reviews", json={"decisions": decisions})).json()["results"])
-    world.step(zh=f"联审·财政：同意{len(decisions)}件，次序即排名，提请安排资金", en="joint review, finance: agreed, ranked, proposed", clause=JOINT)
+    world.step(
+        zh=f"联审·财政：同意{len(decisions)}件，次序即排名，提请安排资金",
+        en="joint review, finance: agreed, ranked, proposed",
+        clause="joint",
+    )
 
 
 async def wait_for_funding(world: World, filed: Filed, *, ranked: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -231,7 +242,7 @@ async def show_waiting(world: World, filed: Filed, *, waiting: tuple[str, ...]) 
     require(listed == [filed.ids[each] for each in waiting], zh=f"等待名单应按名次排列：{listed}", en="the waiting list is in rank order")
     require(waiting[0] == world.cast.story["park_waits"], zh="产业园补助应排在首位等待", en="the park's award waits first")
     told = "、".join(f"{row['case_number']}（{yuan(row['amount_fen'])}元）" for row in rows)
-    world.step(zh=f"资金不足的列入等待名单：{told}", en="what does not fit waits, in rank order", clause=JOINT)
+    world.step(zh=f"资金不足的列入等待名单：{told}", en="what does not fit waits, in rank order", clause="joint")
 
 
 def require_decided(results: list[dict[str, Any]]) -> None:

@@ -5,23 +5,25 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.panel import Panel
 
 from deploy.clients.client import Refused
-from deploy.demo import filing_act, registry_act, review_act, telling
+from deploy.demo import closing, filing_act, notice_act, payment_act, registry_act, review_act, telling
 from deploy.demo.stage import running_world
 from deploy.demo.telling import NotAsTold, act
 from deploy.demo.world import World
-from deploy.local.folders import AlreadyRunning
+from deploy.local.folders import ROOT, STATE, AlreadyRunning
 from deploy.local.ports import PortTaken
 from deploy.local.stack import forget
 from deploy.local.supervision import ProcessFailed
 
 STOPPED_BY_SIGNAL = 130
+# Beside the profiles' folders: what a run leaves is removed by the next, the facts of the last one stay.
+FACTS_FILE = STATE / "demo.json"
 
 
 def main(profile: Annotated[str, typer.Option(help="Name of the folder under .local/ that keeps the data.")] = "demo") -> None:
@@ -53,21 +55,30 @@ async def tell(profile: str, *, out: Console) -> None:
     forget(profile)
     async with running_world(profile, out=out, tell=starting(out)) as world:
         out.print(f"全部就绪，用时{time.monotonic() - started_s:.1f}秒  [dim]everything is ready[/]")
-        await play(world)
-    out.print(f"\n全部进程已停止，共用时{time.monotonic() - started_s:.1f}秒  [dim]everything is stopped[/]")
+        closing.write(await play(world), file=FACTS_FILE)
+    out.print(
+        f"\n最终事实见{FACTS_FILE.relative_to(ROOT)}；全部进程已停止，共用时{time.monotonic() - started_s:.1f}秒  [dim]everything is stopped[/]"
+    )
 
 
 def starting(out: Console) -> Callable[[str], None]:
     return lambda line: out.print(f"  [dim]{line}[/]", highlight=False)
 
 
-async def play(world: World) -> None:
+async def play(world: World) -> dict[str, Any]:
+    """All acts in order; returns the facts as they were read back at the end."""
     act(world.out, "一", zh="摸清家底", en="who is there, and how much money")
     await registry_act.play(world)
     act(world.out, "二", zh="批量报送", en="a district files 40 rows")
     filed = await filing_act.play(world)
     act(world.out, "三", zh="受理与审核", en="acceptance and review")
-    await review_act.play(world, filed)
+    reviewed = await review_act.play(world, filed)
+    act(world.out, "四", zh="公示与异议", en="public notice and objection")
+    announced = await notice_act.play(world, filed, reviewed)
+    act(world.out, "五", zh="资金支付", en="payment")
+    paid = await payment_act.play(world, filed, announced)
+    act(world.out, "六", zh="对账与回看", en="closing the books, looking back")
+    return await closing.play(world, filed, reviewed, announced, paid)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -43,14 +44,23 @@ def aside(out: Console, *, zh: str, en: str) -> None:
 
 def table(title_zh: str, title_en: str, *headings: str, right: Sequence[int] = ()) -> Table:
     """`right`: columns of numbers."""
-    made = Table(title=f"{title_zh}  [dim]{title_en}[/]", title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
+    made = Table(
+        title=f"{title_zh}  [dim]{title_en}[/]", box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", header_style="bold", pad_edge=False
+    )
     for index, heading in enumerate(headings):
         made.add_column(heading, justify="right" if index in right else "left", overflow="fold")
     return made
 
 
 def progress(out: Console) -> Progress:
-    return Progress(TextColumn("            {task.description}"), BarColumn(bar_width=40), MofNCompleteColumn(), console=out, transient=True)
+    return Progress(
+        TextColumn("            {task.description}"),
+        BarColumn(bar_width=40),
+        MofNCompleteColumn(),
+        console=out,
+        transient=True,
+        disable=not out.is_terminal,
+    )
 
 
 def yuan(fen: int | None) -> str:

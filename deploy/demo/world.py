@@ -70,14 +70,25 @@ class World:
         found = self.city.jurisdiction(jurisdiction_id)
         return found.short_name_zh or found.name_zh
 
+    def who(self, by: str) -> str:
+        """A caller or officer of the history as people know them."""
+        kind, _, name = by.partition(":")
+        if kind == "service":
+            return self.cast.services[name]
+        if kind == "system":
+            return f"{self.cast.district_name} {name.partition('#')[2]}"
+        subject = name.rpartition("|")[2]
+        return next(officer.name for officer in self.cast.officers.values() if officer.subject == subject)
+
     def move_to(self, moment: str) -> None:
         """Local time of the city; the business clock only goes forward."""
         to = datetime.fromisoformat(moment).replace(tzinfo=self.stack.business_now().tzinfo)
         assert to >= self.stack.business_now(), f"the story goes back to {moment}"
         self.stack.move_business_clock(to)
 
-    def step(self, *, zh: str, en: str, clause: str = "") -> None:
-        telling.step(self.out, at=self.stack.business_now(), zh=zh, en=en, clause=clause)
+    def step(self, *, zh: str, en: str, clause: str | None = None) -> None:
+        """`clause` is one of the script's."""
+        telling.step(self.out, at=self.stack.business_now(), zh=zh, en=en, clause=self.cast.clauses[clause] if clause else "")
 
     def aside(self, *, zh: str, en: str) -> None:
         telling.aside(self.out, zh=zh, en=en)

@@ -1,4 +1,4 @@
-"""Events are promises: no released body changes but by optional fields, every sample ever released still decodes, and none names a person or an account."""
+"""Events are promises: a released body only gains optional fields, every sample ever released decodes, none names a person or an account."""
 
 import copy
 import json

@@ -9,9 +9,12 @@ from uuid import UUID
 
 from sqlalchemy import Column, select, text
 
+from services.applications.application.rules import is_visible, no_such_application
 from services.applications.application.tables import application
+from services.applications.claim.rules import Claim
 from services.applications.deadline.rules import Deadline
 from services.applications.intake.rules import State
+from shared.caller import Caller
 from shared.clock import Moment
 from shared.db import AnyRow, Tx
 
@@ -34,6 +37,7 @@ class Case:
     item_version: str
     applicant_uscc: str
     jurisdiction_id: str
+    caller: str
     channel: str
     portal_number: str | None
     park_code: str | None
@@ -45,7 +49,6 @@ class Case:
     filed_on: date
     received_on: date
     once_key: str | None
-    unverified: tuple[str, ...]
     due_working_days: int | None
     due_from_day: date | None
     due_on: date | None
@@ -54,6 +57,16 @@ class Case:
     release_target: str | None
     release_from: str | None
     release_reason: str | None
+
+    @property
+    def claim(self) -> Claim:
+        return Claim(
+            applicant_uscc=self.applicant_uscc,
+            project_code=self.project_code,
+            park_code=self.park_code,
+            level=self.level,
+            support_year=self.support_year,
+        )
 
     @property
     def due(self) -> Deadline | None:
@@ -80,7 +93,7 @@ _LOCK = select(*case_columns()).order_by(application.c.id).with_for_update()
 
 def case_of(row: AnyRow) -> Case:
     values = {name: row._mapping[name] for name in _CASE_NAMES}
-    return Case(**{**values, "state": State(values["state"]), "unverified": tuple(values["unverified"]), "waiting_on": tuple(values["waiting_on"])})
+    return Case(**{**values, "state": State(values["state"]), "waiting_on": tuple(values["waiting_on"])})
 
 
 async def lock_cases(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, Case]:
@@ -88,6 +101,14 @@ async def lock_cases(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, Case]:
     assert len(ids) <= CASES_PER_CALL_MAX
     rows = await tx.execute(_LOCK.where(application.c.id.in_(sorted(set(ids)))))
     return {row.id: case_of(row) for row in rows}
+
+
+def visible_case(cases: Mapping[UUID, Case], *, application_id: UUID, caller: Caller, pointer: str | None = None) -> Case:
+    """The case, if it is there and the caller's to know; otherwise NotFound, which does not say which of the two."""
+    case = cases.get(application_id)
+    if case is None or not is_visible(caller, jurisdiction_id=case.jurisdiction_id, filed_by=case.caller):
+        raise no_such_application(pointer=pointer)
+    return case
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +137,7 @@ _MOVE = text("""
 WITH moved AS (
     UPDATE application AS a SET
         version = r.version, state = r.state, stage = r.stage, round = r.round, waiting_on = r.waiting_on, amount_fen = r.amount_fen,
-        once_key = r.once_key, unverified = r.unverified,
+        once_key = r.once_key,
         due_working_days = r.due_working_days, due_from_day = r.due_from_day, due_on = r.due_on, proposal_id = r.proposal_id,
         fiscal_year = r.fiscal_year, release_target = r.release_target, release_from = r.release_from,
         release_reason = r.release_reason, changed_at = :at

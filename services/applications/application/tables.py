@@ -56,7 +56,7 @@ application = Table(
     Column("applicant_uscc", Text, nullable=False),
     Column("jurisdiction_id", Text, nullable=False),
     Column("channel", Text, nullable=False),
-    # The filing system and its own reference of the row: what makes a repeat a repeat.
+    # The filing system and its own reference of the row: what makes a repeat a repeat. It also says who may withdraw.
     Column("caller", Text, nullable=False),
     Column("row_reference", Text, nullable=False),
     Column("portal_number", Text, nullable=True),
@@ -76,7 +76,6 @@ application = Table(
     Column("content_fingerprint", Text, nullable=False),
     # NULL where the item has no once rule, and again when the case ended without an award.
     Column("once_key", Text, nullable=True),
-    Column("unverified", ARRAY(Text), nullable=False, server_default="{}"),
     # "N working days from D": due_on is computed when the calendar of its year is published.
     Column("due_working_days", Integer, nullable=True),
     Column("due_from_day", Date, nullable=True),
@@ -95,6 +94,8 @@ application = Table(
     UniqueConstraint("once_key", name="application_once"),
     CheckConstraint("requested_fen > 0", name="requested_positive"),
     CheckConstraint("amount_fen > 0", name="amount_positive"),
+    # A number of the provincial portal stands for one case.
+    Index("application_portal_number", "caller", "portal_number", unique=True, postgresql_where=text("portal_number IS NOT NULL")),
     Index("application_by_place", "jurisdiction_id", "id"),
     Index("application_by_change", "changed_xid", "id"),
     Index("application_by_applicant", "applicant_uscc", "id"),

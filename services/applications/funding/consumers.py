@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from services.applications.application.commands import By, Case, Move, event_fields, lock_cases, move_cases, note_step
-from services.applications.intake.rules import FREES_ONCE_KEY, BudgetAnswer, Position, State, after_answer, waiting_on
+from services.applications.intake.rules import ENDED, BudgetAnswer, Position, State, after_answer, waiting_on
 from services.applications.policy.in_use import catalogue
 from shared import outbox
 from shared.clock import Moment
@@ -49,7 +49,6 @@ async def on_answer(tx: Tx, event: MoneyEvent) -> None:
     answer = BudgetAnswer(event.type)
     found = after_answer(_position(case), answer=answer) if case.proposal_id == event.proposal_id else None
     item = catalogue().item_version(case.item_version)
-    assert item is not None, "a version that cases use is never removed"
     if found is None:
         reason = f"late answer of the budget to proposal {event.proposal_id}: {event.type}"
         await note_step(tx, case, action="late_answer", reason=reason, clause=item.clause, by=BUDGET, moment=moment)
@@ -87,7 +86,9 @@ def _after(case: Case, *, position: Position, event: MoneyEvent) -> Case:
         release_from=position.origin,
         waiting_on=waiting_on(position.state, acceptance=policy.acceptance_on(case.filed_on), pending=()),
     )
-    if position.state in FREES_ONCE_KEY:
+    if position.state is not State.RELEASING:
+        after = replace(after, release_reason=None)
+    if position.state in ENDED:
         return replace(after, once_key=None)
     if position.state is State.IN_REVIEW:
         # Not a matter of money: both sides of the last stage decide anew, in a round of their own.

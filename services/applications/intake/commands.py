@@ -7,13 +7,13 @@ from uuid import UUID
 
 from services.applications.claim.rules import already_filed
 from services.applications.deadline.rules import check_in_time, deadline
-from services.applications.intake.rules import Filing, Judgement, State, judge_filing, waiting_on
+from services.applications.intake.rules import BEFORE_ACCEPTANCE, Filing, Judgement, OpenPoints, State, judge_filing, open_points, waiting_on
 from services.applications.item.rules import Applicant, Park
 from services.applications.known import queries as known
 from services.applications.policy.catalogue import Catalogue
 from services.applications.row.commands import JudgedRow, Row, WrittenRow, correct_rows, insert_rows, keep_late_changes
-from services.applications.row.queries import StandingRow, lock_standing_rows
-from services.applications.row.rules import RowConflict, RowVerdict, judge_row, row_fingerprint
+from services.applications.row.queries import Background, StandingRow, lock_background, rows_with_taken_number
+from services.applications.row.rules import RowVerdict, check_portal_number, filed_meanwhile, judge_row, portal_number_taken, row_fingerprint
 from shared import outbox
 from shared.caller import Caller, require_creating_in
 from shared.city import City
@@ -40,7 +40,7 @@ class Ground:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one row. `judgement` tells what still holds up its acceptance."""
+    """What became of one row, and what still stands between it and its acceptance."""
 
     row_reference: str
     status: RowStatus
@@ -48,7 +48,7 @@ class Outcome:
     case_number: str | None = None
     version: int | None = None
     state: State | None = None
-    judgement: Judgement | None = None
+    open_points: OpenPoints = field(default_factory=OpenPoints)
     refusal: Refusal | None = None
 
 
@@ -59,7 +59,11 @@ class _Call:
     ground: Ground
     caller: Caller
     moment: Moment
+    parks: dict[str, Park] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    # What rows of this call want for themselves alone: of two, the first in the call has it.
+    once_keys: set[str] = field(default_factory=set)
+    portal_numbers: set[str] = field(default_factory=set)
     new: list[JudgedRow] = field(default_factory=list)
     corrected: list[JudgedRow] = field(default_factory=list)
     late: list[tuple[Row, StandingRow, str]] = field(default_factory=list)
@@ -70,52 +74,42 @@ async def file_rows(tx: Tx, rows: Sequence[Row], *, ground: Ground, caller: Call
     """Take up to 1,000 rows with distinct references, each on its own merits; answers come in the order of the rows."""
     assert len(rows) <= ROWS_PER_CALL_MAX
     call = _Call(ground=ground, caller=caller, moment=moment)
-    standing = await lock_standing_rows(tx, caller=caller, references=[row.row_reference for row in rows])
-    applicants = await known.applicants(tx, usccs={row.filing.claim.applicant_uscc for row in rows})
-    parks = await known.parks(tx, park_codes={row.filing.claim.park_code for row in rows if row.filing.claim.park_code is not None})
-    for row in rows:
-        claim = row.filing.claim
+    backgrounds = await _lock_background(tx, call, rows)
+    call.parks = await known.parks(tx, park_codes={row.filing.claim.park_code for row in rows if row.filing.claim.park_code is not None})
+    for row, background in zip(rows, backgrounds, strict=True):
         try:
-            _judge(
-                call,
-                row,
-                standing=standing.get(row.row_reference),
-                applicant=applicants.get(claim.applicant_uscc),
-                park=parks.get(claim.park_code or ""),
-            )
+            _judge(call, row, background=background)
         except Refusal as refusal:
-            call.outcomes[row.row_reference] = Outcome(row_reference=row.row_reference, status="refused", refusal=refusal)
+            _refuse(call, row, refusal)
     await _write(tx, call)
     await outbox.append(tx, *call.events)
     return [call.outcomes[row.row_reference] for row in rows]
 
 
-def _judge(call: _Call, row: Row, *, standing: StandingRow | None, applicant: Applicant | None, park: Park | None) -> None:
+async def _lock_background(tx: Tx, call: _Call, rows: Sequence[Row]) -> list[Background]:
+    usccs = [row.filing.claim.applicant_uscc for row in rows]
+    return await lock_background(tx, caller=call.caller, references=[row.row_reference for row in rows], usccs=usccs)
+
+
+def _judge(call: _Call, row: Row, *, background: Background) -> None:
     """Sort the row: new, corrected, unchanged, too late; or raise the refusal that answers it."""
     place = call.ground.city.jurisdiction(row.jurisdiction_id)
     require_creating_in(call.caller, place.id, pointer="/jurisdiction_id")
+    check_portal_number(row.portal_number, channel=call.caller.channel)
+    standing = background.standing
     fingerprint = row_fingerprint(row.content)
     verdict = judge_row(standing.known if standing else None, applicant_uscc=row.filing.claim.applicant_uscc, fingerprint=fingerprint)
-    if standing is not None and verdict is RowVerdict.UNCHANGED:
-        call.outcomes[row.row_reference] = _as_it_stands(row, standing=standing, status="unchanged")
-        return
-    if standing is not None and verdict is RowVerdict.IN_REVIEW:
-        call.late.append((row, standing, fingerprint.hex()))
-        call.outcomes[row.row_reference] = _as_it_stands(row, standing=standing, status="in-review")
+    if standing is not None and verdict in (RowVerdict.UNCHANGED, RowVerdict.IN_REVIEW):
+        if verdict is RowVerdict.IN_REVIEW:
+            call.late.append((row, standing, fingerprint.hex()))
+        status: RowStatus = "in-review" if verdict is RowVerdict.IN_REVIEW else "unchanged"
+        call.outcomes[row.row_reference] = _as_it_stands(call, row, standing=standing, applicant=background.applicant, status=status)
         return
     filing = row.filing if standing is None else _correction(row.filing, standing=standing, moment=call.moment)
-    judgement = judge_filing(call.ground.catalogue, filing=filing, applicant=applicant, park=park)
-    acceptance = call.ground.catalogue.policy(judgement.item.policy_id).acceptance_on(filing.filed_on)
-    due = deadline(working_days=acceptance.decide_working_days, from_day=call.moment.on, calendar=call.ground.calendar)
-    judged = JudgedRow(
-        row=row,
-        fingerprint=fingerprint.hex(),
-        judgement=judgement,
-        filing=filing,
-        due=due,
-        waiting_on=waiting_on(State.FILED, acceptance=acceptance, pending=()),
-        standing=standing,
-    )
+    park = call.parks.get(filing.claim.park_code or "")
+    judgement = judge_filing(call.ground.catalogue, filing=filing, applicant=background.applicant, park=park)
+    _take_for_itself(call, row, judgement=judgement)
+    judged = _judged(call, row, filing=filing, judgement=judgement, fingerprint=fingerprint, standing=standing)
     (call.new if standing is None else call.corrected).append(judged)
 
 
@@ -127,8 +121,41 @@ def _correction(filing: Filing, *, standing: StandingRow, moment: Moment) -> Fil
     return replace(filing, filed_on=case.filed_on, received_on=case.received_on)
 
 
-def _as_it_stands(row: Row, *, standing: StandingRow, status: RowStatus) -> Outcome:
+def _take_for_itself(call: _Call, row: Row, *, judgement: Judgement) -> None:
+    if judgement.once_key in call.once_keys:
+        raise already_filed(judgement.item)
+    if row.portal_number is not None and row.portal_number in call.portal_numbers:
+        raise portal_number_taken(row.portal_number)
+    call.once_keys.update(filter(None, [judgement.once_key]))
+    call.portal_numbers.update(filter(None, [row.portal_number]))
+
+
+def _judged(call: _Call, row: Row, *, filing: Filing, judgement: Judgement, fingerprint: bytes, standing: StandingRow | None) -> JudgedRow:
+    acceptance = call.ground.catalogue.policy(judgement.item.policy_id).acceptance_on(filing.filed_on)
+    return JudgedRow(
+        row=row,
+        fingerprint=fingerprint.hex(),
+        judgement=judgement,
+        filing=filing,
+        due=deadline(working_days=acceptance.decide_working_days, from_day=call.moment.on, calendar=call.ground.calendar),
+        waiting_on=waiting_on(State.FILED, acceptance=acceptance, pending=()),
+        standing=standing,
+    )
+
+
+def _as_it_stands(call: _Call, row: Row, *, standing: StandingRow, applicant: Applicant | None, status: RowStatus) -> Outcome:
     case = standing.case
+    points = OpenPoints()
+    if case.state in BEFORE_ACCEPTANCE:
+        points = open_points(
+            call.ground.catalogue.item_version(case.item_version),
+            policy=call.ground.catalogue.policy(case.policy_id),
+            claim=case.claim,
+            kinds=standing.evidence_kinds,
+            applicant=applicant,
+            park=call.parks.get(case.park_code or ""),
+            filed_on=case.filed_on,
+        )
     return Outcome(
         row_reference=row.row_reference,
         status=status,
@@ -136,55 +163,63 @@ def _as_it_stands(row: Row, *, standing: StandingRow, status: RowStatus) -> Outc
         case_number=case.case_number,
         version=case.version,
         state=case.state,
+        open_points=points,
     )
+
+
+def _refuse(call: _Call, row: Row, refusal: Refusal) -> None:
+    call.outcomes[row.row_reference] = Outcome(row_reference=row.row_reference, status="refused", refusal=refusal)
 
 
 async def _write(tx: Tx, call: _Call) -> None:
     prefix, year = call.ground.city.case_prefix, call.moment.on.year
     heads = {place.id: f"{prefix}-{year}-{place.number_segment}-" for place in call.ground.city.jurisdictions}
     made = await insert_rows(tx, call.new, case_prefixes=heads, caller=call.caller, moment=call.moment)
-    for each in call.new:
-        _settle(call, each, written=made.get(each.row.row_reference), status="created")
     corrected = await correct_rows(tx, call.corrected, caller=call.caller, moment=call.moment)
+    for each in call.new:
+        if (written := made.get(each.row.row_reference)) is not None:
+            _settle(call, each, written=written, status="created", event=_filed(call, each, written=written))
     for each in call.corrected:
-        _settle(call, each, written=corrected.get(each.row.row_reference), status="changed")
+        if (written := corrected.get(each.row.row_reference)) is not None:
+            _settle(call, each, written=written, status="changed", event=_corrected(call, each, written=written))
     await keep_late_changes(tx, call.late, moment=call.moment)
+    if unwritten := [each for each in (*call.new, *call.corrected) if each.row.row_reference not in call.outcomes]:
+        await _answer_unwritten(tx, call, unwritten)
 
 
-def _settle(call: _Call, each: JudgedRow, *, written: WrittenRow | None, status: RowStatus) -> None:
-    """What the database said to the row: it is in, or a constraint refused it."""
-    reference = each.row.row_reference
-    if written is None:
-        # Without a once key only the row reference can have met: the same row is being filed at this moment.
-        refusal = already_filed(each.judgement.item) if each.judgement.once_key is not None else _filed_meanwhile()
-        call.outcomes[reference] = Outcome(row_reference=reference, status="refused", refusal=refusal)
-        return
-    call.outcomes[reference] = Outcome(
-        row_reference=reference,
+def _settle(call: _Call, each: JudgedRow, *, written: WrittenRow, status: RowStatus, event: Event) -> None:
+    judgement = each.judgement
+    call.outcomes[each.row.row_reference] = Outcome(
+        row_reference=each.row.row_reference,
         status=status,
         application_id=written.id,
         case_number=written.case_number,
         version=written.version,
         state=State.FILED,
-        judgement=each.judgement,
+        open_points=OpenPoints(unverified=judgement.unverified, missing_evidence=judgement.missing_evidence),
     )
-    call.events.append(_filed(call, each, written=written) if status == "created" else _corrected(call, each, written=written))
+    call.events.append(event)
 
 
-def repeated_reference(reference: str) -> RowConflict:
-    return RowConflict(
-        f"Row reference {reference!r} stands twice in this call; the first one was taken.",
-        detail_zh=f"行标识{reference!r}在本次报送中重复，仅处理第一行。",
-        pointer="/row_reference",
-    )
-
-
-def _filed_meanwhile() -> RowConflict:
-    return RowConflict(
-        "The same row is being filed by another call at this moment; send it again.",
-        detail_zh="该行正由另一请求报送，请稍后重新报送。",
-        pointer="/row_reference",
-    )
+async def _answer_unwritten(tx: Tx, call: _Call, unwritten: Sequence[JudgedRow]) -> None:
+    """These rows met a constraint: the same row came by another call, or another row has the portal number or the once key."""
+    rows = [each.row for each in unwritten]
+    backgrounds = await _lock_background(tx, call, rows)
+    numbers = {row.row_reference: row.portal_number for row in rows if row.portal_number is not None}
+    taken = await rows_with_taken_number(tx, caller=call.caller, numbers=numbers) if numbers else set()
+    for each, background in zip(unwritten, backgrounds, strict=True):
+        row, standing = each.row, background.standing
+        if each.standing is None and standing is not None:
+            if standing.fingerprint == each.fingerprint:
+                call.outcomes[row.row_reference] = _as_it_stands(
+                    call, row, standing=standing, applicant=background.applicant, status="unchanged"
+                )
+            else:
+                _refuse(call, row, filed_meanwhile())
+        elif row.portal_number is not None and row.row_reference in taken:
+            _refuse(call, row, portal_number_taken(row.portal_number))
+        else:
+            _refuse(call, row, already_filed(each.judgement.item) if each.judgement.once_key is not None else filed_meanwhile())
 
 
 def _case_fields(call: _Call, each: JudgedRow, *, written: WrittenRow) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Decisions about filing and about the states of a case: the one table of who may move it from where to where."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -8,8 +9,8 @@ from typing import NamedTuple
 from services.applications.claim.rules import Claim, check_amount, check_days, complete_claim, once_key
 from services.applications.evidence.rules import Evidence, check_evidence, missing_evidence
 from services.applications.item.rules import UNVERIFIED_TITLES_ZH, Applicant, Park, Unverified, check_eligibility, item_for_filing
-from services.applications.policy.catalogue import Acceptance, Catalogue, Decider, Item, Stage
-from shared.errors import Conflict
+from services.applications.policy.catalogue import Acceptance, Catalogue, Decider, Item, Policy, Stage
+from shared.errors import Conflict, Refusal
 
 
 class StepNotAllowed(Conflict):
@@ -316,6 +317,27 @@ def judge_filing(catalogue: Catalogue, *, filing: Filing, applicant: Applicant |
         unverified=check_eligibility(item, claim=claim, policy=policy, applicant=applicant, park=park, filed_on=filing.filed_on),
         missing_evidence=missing_evidence(item, policy=policy, kinds=kinds, on=filing.filed_on),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPoints:
+    """What stands between a filing and its acceptance as things are now; `ruled_out` when a known fact speaks against it altogether."""
+
+    unverified: tuple[Unverified, ...] = ()
+    missing_evidence: tuple[str, ...] = ()
+    ruled_out: Refusal | None = None
+
+
+def open_points(
+    item: Item, *, policy: Policy, claim: Claim, kinds: Iterable[str], applicant: Applicant | None, park: Park | None, filed_on: date
+) -> OpenPoints:
+    """For people who look at a filing; `kinds` are those of its evidence. Nothing is refused here: acceptance does that."""
+    missing = missing_evidence(item, policy=policy, kinds=kinds, on=filed_on)
+    try:
+        unverified = check_eligibility(item, claim=claim, policy=policy, applicant=applicant, park=park, filed_on=filed_on)
+    except Refusal as ruled_out:
+        return OpenPoints(missing_evidence=missing, ruled_out=ruled_out)
+    return OpenPoints(unverified=unverified, missing_evidence=missing)
 
 
 def check_verified(unverified: tuple[Unverified, ...]) -> None:

@@ -1,5 +1,7 @@
 """Keeps the local copy of what the registry tells; copies only, so it can be rebuilt from the first event."""
 
+from datetime import timedelta
+
 from sqlalchemy.dialects.postgresql import insert
 
 from services.applications.known.tables import known_assessment, known_organisation, known_park, known_permit, known_recognition
@@ -34,8 +36,9 @@ async def copy_organisation(tx: Tx, event: OrganisationEvent) -> None:
 
 
 async def copy_permit(tx: Tx, event: InstitutionEvent) -> None:
-    ended_on = event.ended_on if isinstance(event, InstitutionEnded) else None
-    days = [day for day in (event.last_day, ended_on) if day is not None]
+    # The registry tells the first day on which it is no longer good.
+    last_before_end = event.ended_on - timedelta(days=1) if isinstance(event, InstitutionEnded) else None
+    days = [day for day in (event.last_day, last_before_end) if day is not None]
     values = {"uscc": event.uscc, "first_day": event.first_day, "last_day": min(days, default=None)}
     await tx.execute(
         insert(known_permit)

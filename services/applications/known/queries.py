@@ -7,29 +7,27 @@ from sqlalchemy import select, text
 
 from services.applications.item.rules import Applicant, Park, Permit
 from services.applications.known.tables import known_assessment, known_park, known_recognition
-from shared.db import Tx
+from shared.db import AnyRow, Tx
 
-# One row an applicant, its permits beside it: one round trip for a whole batch.
-_APPLICANTS = text("""
-SELECT o.uscc, o.kind, o.name, o.is_active,
+# What applicant_of reads, of known_organisation as `o`: the permits beside it, so that a whole batch takes one round trip.
+APPLICANT_COLUMNS = """o.kind, o.is_active,
     coalesce((SELECT json_agg(json_build_array(p.first_day, p.last_day)) FROM known_permit p WHERE p.uscc = o.uscc), '[]') AS permits,
-    EXISTS (SELECT FROM known_park k WHERE k.operator_uscc = o.uscc) AS operates_park
-FROM known_organisation o WHERE o.uscc = ANY(CAST(:usccs AS text[]))
-""")
+    EXISTS (SELECT FROM known_park k WHERE k.operator_uscc = o.uscc) AS operates_park"""
+_APPLICANTS = text(f"SELECT o.uscc, {APPLICANT_COLUMNS} FROM known_organisation o WHERE o.uscc = ANY(CAST(:usccs AS text[]))")  # noqa: S608
 
 
 async def applicants(tx: Tx, *, usccs: Collection[str]) -> dict[str, Applicant]:
     """By USCC; one that the registry has not told of is absent."""
     rows = await tx.execute(_APPLICANTS, {"usccs": sorted(usccs)})
-    return {
-        row.uscc: Applicant(
-            kind=row.kind,
-            is_active=row.is_active,
-            permits=tuple(_permit(first, last) for first, last in row.permits),
-            operates_park=row.operates_park,
-        )
-        for row in rows
-    }
+    return {row.uscc: applicant for row in rows if (applicant := applicant_of(row)) is not None}
+
+
+def applicant_of(row: AnyRow) -> Applicant | None:
+    """Of a row with APPLICANT_COLUMNS; None where an outer join found no organisation."""
+    if row.kind is None:
+        return None
+    permits = tuple(_permit(first, last) for first, last in row.permits)
+    return Applicant(kind=row.kind, is_active=row.is_active, permits=permits, operates_park=row.operates_park)
 
 
 def _permit(first_day: str, last_day: str | None) -> Permit:

@@ -21,7 +21,7 @@ known_permit = Table(
     Column("institution_id", Uuid, primary_key=True),
     Column("uscc", Text, nullable=False),
     Column("first_day", Date, nullable=False),
-    # The last day it is good for: of its term, or the day it was ended.
+    # The last day it is good for: of its term, or the day before its end.
     Column("last_day", Date, nullable=True),
     Index("known_permit_by_uscc", "uscc"),
 )

@@ -349,9 +349,10 @@ class Catalogue:
     def items_in_force(self, on: date) -> tuple[Item, ...]:
         return all_in_force((item for policy in self.policies for item in policy.items), on=on)
 
-    def item_version(self, version: str) -> Item | None:
-        """The item version that a case is pinned to."""
-        return next((item for policy in self.policies for item in policy.items if item.version == version), None)
+    def item_version(self, version: str) -> Item:
+        """The item version that a case is pinned to: there is one, because no process starts without a version that cases use."""
+        (found,) = (item for policy in self.policies for item in policy.items if item.version == version)
+        return found
 
     def item_versions(self, item_id: str) -> tuple[Item, ...]:
         return tuple(item for policy in self.policies for item in policy.items if item.id == item_id)

@@ -1,20 +1,24 @@
 """Decisions over HTTP: acceptance and the review stages, for officers and for district systems that name theirs."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.applications.intake.commands import Ground
 from services.applications.policy.in_use import catalogue
 from services.applications.review import commands
 from services.applications.review.commands import Answer, Asked
-from services.applications.review.rules import DECISIONS_PER_CALL_MAX, OfficerMissing, Verdict
+from services.applications.review.rules import DECISIONS_PER_CALL_MAX, REASON_CHARS_MAX, Verdict, officer_of
+from services.applications.wire import OfficerName, ToldAs
 from shared.auth import may
 from shared.caller import Caller
+from shared.errors import Refusal
 from shared.idempotency import Once
-from shared.web import Live, Wire, problem_of_row, router
+from shared.money import FEN_MAX
+from shared.web import Live, Wire, invalid, problem_of_row, router
 
 reviews = router("reviews")
 
@@ -33,27 +37,26 @@ class TakeDecision(Wire):
     application_id: UUID
     stage: str = Field(max_length=40)
     verdict: Verdict
-    reason: str | None = Field(default=None, max_length=2_000)
-    amount_fen: int | None = Field(default=None, strict=True, le=10**15)
+    reason: str | None = Field(default=None, max_length=REASON_CHARS_MAX)
+    amount_fen: int | None = Field(default=None, strict=True, ge=-FEN_MAX, le=FEN_MAX)
 
     def asked(self) -> Asked:
         return Asked(application_id=self.application_id, stage=self.stage, verdict=self.verdict, reason=self.reason, amount_fen=self.amount_fen)
 
 
 class TakeDecisions(Wire):
-    """Up to 300 decisions, each judged by itself. At the joint stage their order is the rank in which the budget serves the cases."""
+    """Up to 300 decisions, each read and judged by itself. At the joint stage their order is the rank in which the budget serves the cases."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"decisions": [DECISION_EXAMPLE], "officer": "hc-0012"}]})
 
-    decisions: list[TakeDecision] = Field(min_length=1, max_length=DECISIONS_PER_CALL_MAX)
-    # A system names the officer who decided; that person counts for "nobody twice". Staff are known by their token.
-    officer: str | None = Field(default=None, min_length=1, max_length=60, pattern=r"^[A-Za-z0-9._-]+$")
+    decisions: list[Annotated[Any, ToldAs(TakeDecision)]] = Field(min_length=1, max_length=DECISIONS_PER_CALL_MAX)
+    officer: OfficerName | None = Field(default=None, description="Systems name the officer who decided; staff leave it out | 系统报送须填写，工作人员勿填")
 
 
 class DecisionResult(BaseModel):
     index: int
-    status: str
-    application_id: UUID
+    status: Literal["decided", "refused"]
+    application_id: UUID | None = None
     case_number: str | None = None
     version: int | None = None
     state: str | None = None
@@ -63,8 +66,7 @@ class DecisionResult(BaseModel):
     @classmethod
     def of(cls, answer: Answer, *, index: int) -> "DecisionResult":
         if answer.refusal is not None:
-            told = problem_of_row(answer.refusal, place=f"/decisions/{index}")
-            return cls(index=index, status="refused", application_id=answer.application_id, problem=told)
+            return cls.refused(answer.refusal, index=index, application_id=answer.application_id)
         assert answer.case is not None
         case = answer.case
         return cls(
@@ -77,8 +79,14 @@ class DecisionResult(BaseModel):
             stage=case.stage,
         )
 
+    @classmethod
+    def refused(cls, refusal: Refusal, *, index: int, application_id: UUID | None = None) -> "DecisionResult":
+        return cls(index=index, status="refused", application_id=application_id, problem=problem_of_row(refusal, place=f"/decisions/{index}"))
+
 
 class DecisionResults(BaseModel):
+    """One result a decision, in the order of the decisions."""
+
     results: list[DecisionResult]
 
 
@@ -87,22 +95,30 @@ async def take_decisions(body: TakeDecisions, caller: Annotated[Caller, may("rev
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer
+        readable, results = _read(body.decisions)
         answers = await commands.take_decisions(
             tx,
-            [each.asked() for each in body.decisions],
+            list(readable.values()),
             ground=Ground(catalogue=catalogue(), calendar=live.calendar, city=live.city),
             caller=caller,
             officer=officer_of(caller, named=body.officer),
             moment=live.now(),
         )
-        results = [DecisionResult.of(each, index=index) for index, each in enumerate(answers)]
-        return await once.keep(tx, DecisionResults(results=results), status=200)
+        for index, each in zip(readable, answers, strict=True):
+            results[index] = DecisionResult.of(each, index=index)
+        return await once.keep(tx, DecisionResults(results=[results[index] for index in range(len(body.decisions))]), status=200)
 
 
-def officer_of(caller: Caller, *, named: str | None) -> str:
-    """The person who decides: the token's, or the one whom a system names."""
-    if caller.kind == "staff":
-        return caller.id
-    if named is None:
-        raise OfficerMissing("Name the officer who decided.", detail_zh="请注明作出审核意见的工作人员。", pointer="/officer")
-    return f"{caller.id}#{named}"
+def _read(decisions: Sequence[Any]) -> tuple[dict[int, Asked], dict[int, DecisionResult]]:
+    """The decisions that could be read, by index, and the answers of the others."""
+    readable: dict[int, Asked] = {}
+    results: dict[int, DecisionResult] = {}
+    for index, raw in enumerate(decisions):
+        try:
+            readable[index] = _DECISION.validate_python(raw).asked()
+        except ValidationError as error:
+            results[index] = DecisionResult.refused(invalid(error.errors()), index=index)
+    return readable, results
+
+
+_DECISION = TypeAdapter(TakeDecision)

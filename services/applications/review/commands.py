@@ -8,21 +8,30 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from services.applications.application.commands import By, Case, Move, event_fields, move_cases
-from services.applications.claim.rules import Claim
+from services.applications.application.commands import By, Case, Move, event_fields, move_cases, visible_case
 from services.applications.deadline.rules import deadline
 from services.applications.evidence.rules import check_complete
 from services.applications.intake.commands import Ground
 from services.applications.intake.rules import Actor, State, check_transition, check_verified, waiting_on
 from services.applications.item.rules import check_eligibility
-from services.applications.policy.catalogue import Decider, Item, Policy, Stage
+from services.applications.policy.catalogue import Item, Policy, Stage
 from services.applications.review.queries import Facts, facts_for
-from services.applications.review.rules import CaseTwice, Decision, Outcome, Verdict, check_count, check_reason, decide
+from services.applications.review.rules import (
+    DECISIONS_PER_CALL_MAX,
+    CaseTwice,
+    Decision,
+    Outcome,
+    Verdict,
+    check_may_decide,
+    check_reason,
+    decide,
+    decider_for,
+)
 from shared import outbox
-from shared.caller import Caller, require_scope
+from shared.caller import Caller
 from shared.clock import Moment
 from shared.db import Tx
-from shared.errors import NotFound, Refusal
+from shared.errors import Refusal
 from shared.events import Event
 from shared.events.applications import (
     ApplicationAccepted,
@@ -81,7 +90,7 @@ class _Call:
 
 async def take_decisions(tx: Tx, asked: Sequence[Asked], *, ground: Ground, caller: Caller, officer: str, moment: Moment) -> list[Answer]:
     """Judge and write each decision. What the last stage passes goes to the budget as one proposal, ranked by the order of the call."""
-    check_count(len(asked))
+    assert len(asked) <= DECISIONS_PER_CALL_MAX
     facts = await facts_for(tx, ids=[each.application_id for each in asked])
     call = _Call(ground=ground, caller=caller, officer=officer, moment=moment, facts=facts)
     answers: list[Answer] = []
@@ -102,12 +111,9 @@ async def take_decisions(tx: Tx, asked: Sequence[Asked], *, ground: Ground, call
 
 
 def _judge(call: _Call, asked: Asked) -> _Taken:
-    case = call.facts.cases.get(asked.application_id)
-    if case is None or not call.caller.covers(case.jurisdiction_id):
-        raise NotFound("There is no such application.", detail_zh="未找到该申报。", pointer="/application_id")
+    case = visible_case(call.facts.cases, application_id=asked.application_id, caller=call.caller, pointer="/application_id")
     policy = call.ground.catalogue.policy(case.policy_id)
     item = call.ground.catalogue.item_version(case.item_version)
-    assert item is not None, "a version that cases use is never removed"
     if asked.stage == ACCEPTANCE:
         return _accept(call, asked, case=case, policy=policy, item=item)
     return _review(call, asked, case=case, policy=policy, item=item)
@@ -116,7 +122,7 @@ def _judge(call: _Call, asked: Asked) -> _Taken:
 def _accept(call: _Call, asked: Asked, *, case: Case, policy: Policy, item: Item) -> _Taken:
     """受理: every fact and document is there; or the case is returned once with all that is missing, or refused."""
     acceptance = policy.acceptance_on(case.filed_on)
-    require_scope(call.caller, f"reviews:decide-{acceptance.decider}")
+    check_may_decide(call.caller, acceptance.decider)
     target = {Verdict.APPROVE: State.ACCEPTED, Verdict.RETURN: State.RETURNED, Verdict.REFUSE: State.REFUSED}[asked.verdict]
     check_transition(case.state, target=target, by=Actor.ACCEPTOR)
     if target is not State.ACCEPTED:
@@ -124,7 +130,7 @@ def _accept(call: _Call, asked: Asked, *, case: Case, policy: Policy, item: Item
         return _Taken(move=_sent_away(call, asked, case=case, target=target, policy=policy, correction_working_days=days))
     _check_acceptable(call, case=case, policy=policy, item=item)
     first = policy.stages_on(case.filed_on)[0]
-    after = replace(case, state=State.ACCEPTED, round=case.round + 1, unverified=())
+    after = replace(case, state=State.ACCEPTED, round=case.round + 1)
     after = _at_stage(call, after, stage=first, pending=first.deciders)
     return _Taken(
         move=Move(before=case, after=after, action="accept", clause=acceptance.clause, rule_version=acceptance.version, reason=_reason(asked))
@@ -132,15 +138,8 @@ def _accept(call: _Call, asked: Asked, *, case: Case, policy: Policy, item: Item
 
 
 def _check_acceptable(call: _Call, *, case: Case, policy: Policy, item: Item) -> None:
-    claim = Claim(
-        applicant_uscc=case.applicant_uscc,
-        project_code=case.project_code,
-        park_code=case.park_code,
-        level=case.level,
-        support_year=case.support_year,
-    )
     applicant, park = call.facts.applicants.get(case.applicant_uscc), call.facts.parks.get(case.park_code or "")
-    check_verified(check_eligibility(item, claim=claim, policy=policy, applicant=applicant, park=park, filed_on=case.filed_on))
+    check_verified(check_eligibility(item, claim=case.claim, policy=policy, applicant=applicant, park=park, filed_on=case.filed_on))
     check_complete(item, policy=policy, kinds=call.facts.evidence_kinds.get(case.id, []), on=case.filed_on)
 
 
@@ -149,7 +148,7 @@ def _review(call: _Call, asked: Asked, *, case: Case, policy: Policy, item: Item
     decision = Decision(
         round=case.round,
         stage=asked.stage,
-        decider=_decider(call, asked, stages=stages),
+        decider=decider_for(call.caller, stage_id=asked.stage, stages=stages, waiting_on=case.waiting_on),
         officer=call.officer,
         verdict=asked.verdict,
         reason=_reason(asked),
@@ -166,15 +165,6 @@ def _review(call: _Call, asked: Asked, *, case: Case, policy: Policy, item: Item
     facts = {} if outcome.amount_fen is None else {"amount_fen": outcome.amount_fen}
     move = Move(before=case, after=after, action=action, clause=stage.clause, rule_version=stage.version, reason=decision.reason, facts=facts)
     return _Taken(move=move, passed=stage if outcome.stage_passed else None, decision=decision)
-
-
-def _decider(call: _Call, asked: Asked, *, stages: Sequence[Stage]) -> Decider:
-    """For whom the caller decides: the decider of the named stage that its scopes name."""
-    deciders = [decider for stage in stages if stage.id == asked.stage for decider in stage.deciders]
-    mine = [decider for decider in deciders if f"reviews:decide-{decider}" in call.caller.scopes]
-    if not mine:
-        require_scope(call.caller, f"reviews:decide-{deciders[0] if deciders else asked.stage}")
-    return mine[0]
 
 
 def _approved(call: _Call, *, case: Case, policy: Policy, stages: Sequence[Stage], outcome: Outcome) -> tuple[Case, str]:
@@ -215,7 +205,6 @@ def _sent_away(call: _Call, asked: Asked, *, case: Case, target: State, policy: 
     else:
         after = replace(after.due_by(None), once_key=None)
     item = call.ground.catalogue.item_version(case.item_version)
-    assert item is not None
     action = "return" if target is State.RETURNED else "refuse"
     return Move(before=case, after=after, action=action, clause=item.clause, rule_version=item.version, reason=reason)
 

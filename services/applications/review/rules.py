@@ -1,5 +1,7 @@
 """Decisions about review: whose turn it is, that nobody decides twice, and what the decisions of a stage come to."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,24 +9,41 @@ from enum import StrEnum
 from services.applications.claim.rules import check_amount
 from services.applications.intake.rules import STATE_TEXTS, State, StepNotAllowed
 from services.applications.policy.catalogue import Decider, Item, Stage
-from shared.errors import Conflict, Refusal
+from shared import uscc
+from shared.caller import Caller, require_scope
+from shared.errors import Conflict, Forbidden, Refusal
 from shared.money import yuan_text
 
 DECISIONS_PER_CALL_MAX = 300
 REASON_CHARS_MIN = 4
 REASON_CHARS_MAX = 1_000
 
-
-class TooManyDecisions(Refusal):
-    code = "too-many-decisions"
-    title_en = "Too many decisions in one call"
-    title_zh = "一次提交的审核意见过多"
+# A mobile number; or an identity or account number, digits and perhaps the check character X.
+_NUMBERS = re.compile(r"(?<![0-9A-Za-z])(?:1[3-9][0-9]{9}|[0-9]{15,}[Xx]?)(?![0-9A-Za-z])", re.ASCII)
 
 
 class OfficerMissing(Refusal):
     code = "officer-missing"
     title_en = "A system names the officer who decided"
     title_zh = "系统报送须注明审核人员"
+
+
+class OfficerNotAsked(Refusal):
+    code = "officer-not-asked"
+    title_en = "Staff decide in their own name"
+    title_zh = "工作人员须以本人身份审核"
+
+
+class SystemMayNotDecide(Forbidden):
+    code = "system-may-not-decide"
+    title_en = "This system may not decide for that office"
+    title_zh = "该系统不得代为提交此部门的审核意见"
+
+
+class StageUnknown(Refusal):
+    code = "stage-unknown"
+    title_en = "There is no such stage"
+    title_zh = "没有该审核环节"
 
 
 class CaseTwice(Conflict):
@@ -37,6 +56,14 @@ class ReasonMissing(Refusal):
     code = "reason-missing"
     title_en = "A reason is needed"
     title_zh = "须说明理由"
+
+
+class ReasonHoldsPersonalData(Refusal):
+    code = "reason-holds-personal-data"
+    title_en = "The reason holds a telephone, identity or account number"
+    title_zh = "理由中含有电话、身份证或银行账户号码"
+    remedy_en = "Take the number out: the reason is sent to other systems and shown to the applicant."
+    remedy_zh = "请删去该号码：理由会告知申报单位并传至其他系统。"
 
 
 class ReasonTooLong(Refusal):
@@ -117,13 +144,56 @@ class Outcome:
     replaces: bool = False
 
 
-def check_count(decisions: int) -> None:
-    if decisions > DECISIONS_PER_CALL_MAX:
-        raise TooManyDecisions(
-            f"{decisions} decisions in one call, at most {DECISIONS_PER_CALL_MAX} are taken.",
-            detail_zh=f"一次提交{decisions}条审核意见，最多{DECISIONS_PER_CALL_MAX}条。",
-            facts={"decisions_max": DECISIONS_PER_CALL_MAX},
+def officer_of(caller: Caller, *, named: str | None) -> str:
+    """The person who decides: the token's, or the one whom a system names."""
+    if caller.kind == "staff":
+        if named is not None:
+            raise OfficerNotAsked(
+                "Your token says who you are; leave the officer out.", detail_zh="令牌已表明您的身份，请勿填写审核人员。", pointer="/officer"
+            )
+        return caller.id
+    if named is None:
+        raise OfficerMissing("Name the officer who decided.", detail_zh="请注明作出审核意见的工作人员。", pointer="/officer")
+    return f"{caller.id}#{named}"
+
+
+def is_same_person(one: str, other: str) -> bool:
+    """Staff are told apart by issuer and subject. A name given by a system is compared with the other's bare name: when in doubt the same person."""
+    if one == other:
+        return True
+    return "#" in one + other and _bare_name(one) == _bare_name(other)
+
+
+def _bare_name(officer: str) -> str:
+    return re.split(r"[|#]", officer)[-1].lower()
+
+
+def check_may_decide(caller: Caller, decider: Decider) -> None:
+    """Whose scope it is; and a system decides for a district only, whatever scopes its entry was given."""
+    require_scope(caller, f"reviews:decide-{decider}")
+    if caller.kind == "system" and (caller.channel != "district" or decider is not Decider.DISTRICT_HR):
+        raise SystemMayNotDecide(
+            f"Decisions for {decider} are taken by its officers themselves, signed in with their own tokens.",
+            detail_zh="该部门的审核意见须由其工作人员本人登录提交。",
+            facts={"decider": decider.value},
         )
+
+
+def decider_for(caller: Caller, *, stage_id: str, stages: Sequence[Stage], waiting_on: Sequence[str]) -> Decider:
+    """For whom the caller decides at the stage it names: for a side that it may, one that is still waited for first."""
+    deciders = [decider for stage in stages if stage.id == stage_id for decider in stage.deciders]
+    if not deciders:
+        known = [stage.id for stage in stages]
+        raise StageUnknown(
+            f"There is no stage {stage_id!r}; `known` lists those there are.",
+            detail_zh=f"没有审核环节{stage_id!r}，可用环节见known。",
+            pointer="/stage",
+            facts={"known": ["acceptance", *known]},
+        )
+    mine = [decider for decider in deciders if f"reviews:decide-{decider}" in caller.scopes]
+    chosen = next((decider for decider in mine if decider in waiting_on), (mine or deciders)[0])
+    check_may_decide(caller, chosen)
+    return chosen
 
 
 def check_reason(reason: str | None, *, pointer: str) -> str:
@@ -141,7 +211,25 @@ def check_reason(reason: str | None, *, pointer: str) -> str:
             detail_zh=f"理由共{len(text)}个字，最多{REASON_CHARS_MAX}个字。",
             pointer=pointer,
         )
+    if _holds_personal_number(text):
+        raise ReasonHoldsPersonalData(
+            "A telephone, identity or account number was found in the reason.", detail_zh="理由中发现电话、身份证或银行账户号码。", pointer=pointer
+        )
     return text
+
+
+def _holds_personal_number(text: str) -> bool:
+    """Mobile numbers, and runs of 15 and more digits that are no unified social credit code. Names cannot be told from other words."""
+    plain = unicodedata.normalize("NFKC", text)
+    return any(not _is_uscc(found) for found in _NUMBERS.findall(plain))
+
+
+def _is_uscc(text: str) -> bool:
+    try:
+        uscc.check(text)
+    except uscc.BadUscc:
+        return False
+    return True
 
 
 def decide(*, item: Item, stages: Sequence[Stage], state: State, stage: str | None, earlier: Sequence[Decision], decision: Decision) -> Outcome:
@@ -199,12 +287,12 @@ def _check_turn(stage: Stage, *, decision: Decision) -> None:
 
 def _check_officer(decision: Decision, *, earlier: Sequence[Decision], own: Decision | None) -> None:
     """Every side and every stage by another person, in whatever round; only one's own open decision may be taken anew."""
-    if own is not None and own.officer != decision.officer:
+    if own is not None and not is_same_person(own.officer, decision.officer):
         raise AlreadyDecided(
             f"{decision.decider} has decided at this stage through another officer.", detail_zh="本部门已由其他人员作出审核意见。", pointer="/officer"
         )
     for each in earlier:
-        if each.officer == decision.officer and (each.stage, each.decider) != (decision.stage, decision.decider):
+        if is_same_person(each.officer, decision.officer) and (each.stage, each.decider) != (decision.stage, decision.decider):
             raise SamePersonTwice(
                 f"The officer has decided on this case at {each.stage!r} for {each.decider}; every stage and side needs another person.",
                 detail_zh="该人员已在本案件的其他环节作出审核意见，各环节、各部门应由不同人员审核。",

@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from services.applications.deadline.rules import Deadline
 from services.applications.intake.rules import Filing, Judgement
 from services.applications.row.queries import StandingRow
 from shared.caller import Caller
 from shared.clock import Moment
-from shared.db import Tx
+from shared.db import AnyRow, Tx
 from shared.ids import new_id
 
 
@@ -49,8 +50,11 @@ class WrittenRow:
     version: int
 
 
+# Tries of a correction whose once key or portal number was free when looked at and taken when written.
+CORRECTION_TRIES_MAX = 3
+
 # Rows go in by once_key, so that two batches meet in one order (opposite orders deadlocked in 18 of 30 rounds).
-# A row that is not returned met a constraint: the caller asks which.
+# A row that is not returned met a constraint: the command asks which.
 _INSERT = text("""
 WITH row AS (
     SELECT r.*, nextval('case_number_seq')::text AS n
@@ -58,14 +62,13 @@ WITH row AS (
 ), made AS (
     INSERT INTO application (id, case_number, version, state, policy_id, item_id, item_version, applicant_uscc, jurisdiction_id, channel, caller,
         row_reference, portal_number, project_name, project_code, park_code, level, support_year, requested_fen, filed_on, received_on, entered_at,
-        content, content_version, content_fingerprint, once_key, unverified, due_working_days, due_from_day, due_on, waiting_on, changed_at)
+        content, content_version, content_fingerprint, once_key, due_working_days, due_from_day, due_on, waiting_on, changed_at)
     SELECT id, case_number || lpad(n, greatest(6, length(n)), '0'), 1, 'filed', policy_id, item_id, item_version, applicant_uscc, jurisdiction_id,
         channel, caller, row_reference, portal_number, project_name, project_code, park_code, level, support_year, requested_fen, filed_on,
-        received_on, :at, content, 1, content_fingerprint, once_key, unverified, due_working_days, due_from_day, due_on,
-        waiting_on, :at
+        received_on, :at, content, 1, content_fingerprint, once_key, due_working_days, due_from_day, due_on, waiting_on, :at
     FROM row ORDER BY once_key, row_reference
     ON CONFLICT DO NOTHING
-    RETURNING id, row_reference, case_number, item_version, policy_id
+    RETURNING id, row_reference, case_number, item_version
 ), noted AS (
     INSERT INTO step (application_id, case_version, action, to_state, caller, at, "on", clause, rule_version)
     SELECT id, 1, 'file', 'filed', :caller, :at, :on, CAST(:clauses AS jsonb) ->> item_version, item_version FROM made
@@ -73,22 +76,25 @@ WITH row AS (
 SELECT row_reference, id, case_number FROM made
 """)
 
-# The once key may have changed with the content; one that is taken by now leaves the row as it was.
+# The once key and the portal number may have changed with the content; one that is taken leaves the row as it was.
 _CORRECT = text("""
 WITH row AS (
     SELECT * FROM jsonb_populate_recordset(NULL::application, CAST(:rows AS jsonb))
 ), kept AS (
     INSERT INTO filed_version (application_id, content_version, content, received_at)
-    SELECT a.id, a.content_version, a.content, a.changed_at FROM application a JOIN row USING (id)
-    WHERE NOT EXISTS (SELECT FROM application o WHERE o.once_key = row.once_key AND o.id <> row.id)
+    SELECT a.id, a.content_version, a.content,
+        (SELECT max(s.at) FROM step s WHERE s.application_id = a.id AND s.action IN ('file', 'correct'))
+    FROM application a JOIN row USING (id)
+    WHERE NOT EXISTS (SELECT FROM application o WHERE o.once_key = row.once_key AND o.id <> a.id)
+        AND NOT EXISTS (SELECT FROM application o WHERE (o.caller, o.portal_number) = (a.caller, row.portal_number) AND o.id <> a.id)
     RETURNING application_id
 ), corrected AS (
     UPDATE application AS a SET
-        version = a.version + 1, state = 'filed', stage = NULL, item_id = r.item_id, item_version = r.item_version, portal_number = r.portal_number,
-        jurisdiction_id = r.jurisdiction_id, project_name = r.project_name, project_code = r.project_code, park_code = r.park_code, level = r.level,
-        support_year = r.support_year, requested_fen = r.requested_fen, content = r.content, content_version = a.content_version + 1,
-        content_fingerprint = r.content_fingerprint, once_key = r.once_key, unverified = r.unverified, due_working_days = r.due_working_days,
-        due_from_day = r.due_from_day, due_on = r.due_on, waiting_on = r.waiting_on, changed_at = :at
+        version = a.version + 1, state = 'filed', stage = NULL, policy_id = r.policy_id, item_id = r.item_id, item_version = r.item_version,
+        portal_number = r.portal_number, jurisdiction_id = r.jurisdiction_id, project_name = r.project_name, project_code = r.project_code,
+        park_code = r.park_code, level = r.level, support_year = r.support_year, requested_fen = r.requested_fen, content = r.content,
+        content_version = a.content_version + 1, content_fingerprint = r.content_fingerprint, once_key = r.once_key,
+        due_working_days = r.due_working_days, due_from_day = r.due_from_day, due_on = r.due_on, waiting_on = r.waiting_on, changed_at = :at
     FROM row AS r JOIN kept ON kept.application_id = r.id
     WHERE a.id = r.id
     RETURNING a.id, a.row_reference, a.case_number, a.version, a.item_version
@@ -122,15 +128,26 @@ async def insert_rows(
 
 
 async def correct_rows(tx: Tx, judged: Sequence[JudgedRow], *, caller: Caller, moment: Moment) -> dict[str, WrittenRow]:
-    """By row reference, those that were written; what they said before is kept as a version of its own."""
+    """By row reference, those that were written; what they said before is kept as a version of its own. Keys are distinct within the call."""
     if not judged:
         return {}
     rows = []
     for each in judged:
         assert each.standing is not None
         rows.append({**_columns(each, caller=caller), "id": each.standing.case.id, "state": each.standing.case.state})
-    corrected = await tx.execute(_CORRECT, _parameters(rows, judged=judged, caller=caller, moment=moment))
+    corrected = await _correct(tx, _parameters(rows, judged=judged, caller=caller, moment=moment))
     return {row.row_reference: WrittenRow(id=row.id, case_number=row.case_number, version=row.version) for row in corrected}
+
+
+async def _correct(tx: Tx, parameters: Mapping[str, object]) -> Sequence[AnyRow]:
+    """A key that somebody takes between the look and the write is waited for, and seen at the next try."""
+    for _ in range(CORRECTION_TRIES_MAX - 1):
+        try:
+            async with tx.begin_nested():
+                return (await tx.execute(_CORRECT, parameters)).all()
+        except IntegrityError:
+            continue
+    return (await tx.execute(_CORRECT, parameters)).all()
 
 
 async def keep_late_changes(tx: Tx, late: Sequence[tuple[Row, StandingRow, str]], *, moment: Moment) -> None:
@@ -176,7 +193,6 @@ def _columns(each: JudgedRow, *, caller: Caller) -> dict[str, Any]:
         "content": row.content,
         "content_fingerprint": each.fingerprint,
         "once_key": judgement.once_key,
-        "unverified": [fact.value for fact in judgement.unverified],
         "due_working_days": each.due.working_days,
         "due_from_day": each.due.from_day,
         "due_on": each.due.due_on,

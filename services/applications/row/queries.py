@@ -1,16 +1,17 @@
-"""What a caller's row references stand for."""
+"""What is known of a caller's rows before they are judged: what their references stand for, and who the applicants are."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import text
 
 from services.applications.application.commands import Case, case_of
-from services.applications.application.tables import application
+from services.applications.item.rules import Applicant
+from services.applications.known.queries import APPLICANT_COLUMNS, applicant_of
 from services.applications.row.rules import KnownRow
 from shared.caller import Caller
-from shared.db import Tx
+from shared.db import AnyRow, Tx
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,33 +20,58 @@ class StandingRow:
 
     case: Case
     content: Mapping[str, Any]
-    content_version: int
     fingerprint: str
 
     @property
     def known(self) -> KnownRow:
         return KnownRow(applicant_uscc=self.case.applicant_uscc, fingerprint=bytes.fromhex(self.fingerprint), state=self.case.state)
 
+    @property
+    def evidence_kinds(self) -> list[str]:
+        return [each["kind"] for each in self.content["evidence"]]
 
-_STANDING = (
-    select(
-        application.c.row_reference,
-        application.c.content,
-        application.c.content_version,
-        application.c.content_fingerprint,
-        *(application.c[each.name] for each in fields(Case)),
-    )
-    .order_by(application.c.id)
-    .with_for_update()
+
+@dataclass(frozen=True, kw_only=True)
+class Background:
+    """Of one row: its earlier filing, and the applicant as far as the registry told."""
+
+    standing: StandingRow | None
+    applicant: Applicant | None
+
+
+# One statement, because a single filing is mostly round trips. The standing cases are locked in one order.
+_BACKGROUND = text(f"""
+WITH standing AS MATERIALIZED (
+    SELECT * FROM application WHERE caller = :caller AND row_reference = ANY(CAST(:references AS text[])) ORDER BY id FOR UPDATE
 )
+SELECT {APPLICANT_COLUMNS}, s.*
+FROM unnest(CAST(:references AS text[]), CAST(:usccs AS text[])) WITH ORDINALITY AS w (reference, uscc, place)
+LEFT JOIN known_organisation o ON o.uscc = w.uscc
+LEFT JOIN standing s ON s.row_reference = w.reference
+ORDER BY w.place
+""")  # noqa: S608 - the columns are a constant of ours
 
 
-async def lock_standing_rows(tx: Tx, *, caller: Caller, references: Collection[str]) -> dict[str, StandingRow]:
-    """By row reference; the cases are locked in one order."""
-    rows = await tx.execute(_STANDING.where(application.c.caller == caller.id, application.c.row_reference.in_(references)))
-    return {
-        row.row_reference: StandingRow(
-            case=case_of(row), content=row.content, content_version=row.content_version, fingerprint=row.content_fingerprint
-        )
-        for row in rows
-    }
+async def lock_background(tx: Tx, *, caller: Caller, references: Sequence[str], usccs: Sequence[str]) -> list[Background]:
+    """One for each row, in their order; references are distinct."""
+    rows = await tx.execute(_BACKGROUND, {"caller": caller.id, "references": references, "usccs": usccs})
+    return [Background(standing=_standing(row), applicant=applicant_of(row)) for row in rows]
+
+
+def _standing(row: AnyRow) -> StandingRow | None:
+    if row.id is None:
+        return None
+    return StandingRow(case=case_of(row), content=row.content, fingerprint=row.content_fingerprint)
+
+
+_TAKEN_NUMBERS = text("""
+SELECT w.reference
+FROM unnest(CAST(:references AS text[]), CAST(:numbers AS text[])) AS w (reference, number)
+JOIN application a ON a.caller = :caller AND a.portal_number = w.number AND a.row_reference <> w.reference
+""")
+
+
+async def rows_with_taken_number(tx: Tx, *, caller: Caller, numbers: Mapping[str, str]) -> set[str]:
+    """Of these row references, each with the portal number it wants, those whose number stands for another row."""
+    wanted = {"caller": caller.id, "references": list(numbers), "numbers": list(numbers.values())}
+    return set((await tx.execute(_TAKEN_NUMBERS, wanted)).scalars())

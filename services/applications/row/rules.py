@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.applications.intake.rules import ENDED, State
-from shared.errors import Conflict
+from services.applications.intake.rules import BEFORE_ACCEPTANCE, ENDED, State
+from shared.errors import Conflict, Refusal
+
+# Cases of these channels are reported back there under the number that the channel gave them.
+NUMBERED_CHANNELS = frozenset({"portal"})
 
 
 class RowConflict(Conflict):
@@ -24,6 +27,20 @@ class RowEnded(Conflict):
     title_zh = "该行对应的申报已办结"
     remedy_en = "Send a new application under a row reference of its own."
     remedy_zh = "如需重新申报，请使用新的行标识报送。"
+
+
+class PortalNumberMissing(Refusal):
+    code = "portal-number-missing"
+    title_en = "The portal files under its own number"
+    title_zh = "缺少一网通办办件编号"
+
+
+class PortalNumberTaken(Conflict):
+    code = "portal-number-taken"
+    title_en = "This portal number stands for another application"
+    title_zh = "该办件编号已用于其他申报"
+    remedy_en = "Send each application under a number of its own."
+    remedy_zh = "每件申报请使用各自的办件编号。"
 
 
 class RowVerdict(StrEnum):
@@ -60,7 +77,7 @@ def judge_row(known: KnownRow | None, *, applicant_uscc: str, fingerprint: bytes
         )
     if known.fingerprint == fingerprint:
         return RowVerdict.UNCHANGED
-    if known.state in (State.FILED, State.RETURNED):
+    if known.state in BEFORE_ACCEPTANCE:
         return RowVerdict.NEXT_VERSION
     if known.state in ENDED:
         raise RowEnded(
@@ -69,3 +86,34 @@ def judge_row(known: KnownRow | None, *, applicant_uscc: str, fingerprint: bytes
             pointer="/row_reference",
         )
     return RowVerdict.IN_REVIEW
+
+
+def check_portal_number(number: str | None, *, channel: str) -> None:
+    if number is None and channel in NUMBERED_CHANNELS:
+        raise PortalNumberMissing(
+            "Name the number under which the portal keeps this application.", detail_zh="请填写一网通办办件编号。", pointer="/portal_number"
+        )
+
+
+def portal_number_taken(number: str) -> PortalNumberTaken:
+    return PortalNumberTaken(
+        f"Portal number {number!r} is in use under another row reference of yours.",
+        detail_zh=f"办件编号{number!r}已用于另一行标识的申报。",
+        pointer="/portal_number",
+    )
+
+
+def repeated_reference(reference: str) -> RowConflict:
+    return RowConflict(
+        f"Row reference {reference!r} stands twice in this call; only the first was looked at.",
+        detail_zh=f"行标识{reference!r}在本次报送中重复，仅处理第一行。",
+        pointer="/row_reference",
+    )
+
+
+def filed_meanwhile() -> RowConflict:
+    return RowConflict(
+        "The same row is being filed by another call at this moment; send it again.",
+        detail_zh="该行正由另一请求报送，请稍后重新报送。",
+        pointer="/row_reference",
+    )

@@ -54,12 +54,13 @@ WHERE application_id = :application_id
 async def report(tx: Tx, event: CaseEvent, *, case: Case, policy: Policy, city: City) -> None:
     """Write the records of one step; nothing for a step that is silent, was reported already, or belongs to a case that is not pushed."""
     interface = policy.interface
-    if not interface.pushes(case.channel):
-        SKIPPED.labels("channel").inc()
-        return
-    if isinstance(event, ApplicationFiled):
+    # Decided once, at the filing: a case that is half reported would stay open at the portal for ever.
+    if isinstance(event, ApplicationFiled) and interface.pushes(case.channel):
         await _begin(tx, event, case=case, interface=interface)
     row = await _locked_case(tx, event)
+    if row is None:
+        SKIPPED.labels("channel").inc()
+        return
     step = interface.step_for(event.type, accepted=row.accepted)
     if step is None or row.reported:
         SKIPPED.labels("silent" if step is None else "repeat").inc()
@@ -89,9 +90,10 @@ async def _begin(tx: Tx, event: ApplicationFiled, *, case: Case, interface: Inte
     log.info("portal_case_known", application_id=str(event.application_id))
 
 
-async def _locked_case(tx: Tx, event: CaseEvent) -> AnyRow:
+async def _locked_case(tx: Tx, event: CaseEvent) -> AnyRow | None:
+    """None for a case whose channel was not pushed when it was filed."""
     wanted = {"application_id": event.application_id, "case_version": event.case_version, "event_type": event.type}
-    return (await tx.execute(_PROGRESS, wanted)).one()
+    return (await tx.execute(_PROGRESS, wanted)).one_or_none()
 
 
 def _reporting(event: CaseEvent, *, step: Step, case: Case, row: AnyRow, policy: Policy, city: City) -> Reporting:

@@ -106,8 +106,8 @@ def _case_facts(case: Case, *, state: str) -> dict[str, Any]:
     }
 
 
-def budget_live(database: Database, folder: Path) -> Live:
-    return open_live(settings_of("budget", database=database, folder=folder))
+def budget_live(database: Database, folder: Path, *, connections: int = 10) -> Live:
+    return open_live(settings_of("budget", database=database, folder=folder).model_copy(update={"database_connections_max": connections}))
 
 
 async def hear(live: Live, *events: Event) -> None:
@@ -208,20 +208,28 @@ async def written(database: Database) -> dict[str, int]:
 
 
 async def assert_books_add_up(database: Database) -> None:
-    """The journal re-adds to the balances, nothing is negative, numbers have no gaps, and all money held is held by somebody."""
+    """The journal re-adds to the balances, and all money that the books show as held is held by a case."""
+    balance = await assert_journal_readds(database)
+    held = await fetch(database, "SELECT state, sum(amount_fen)::bigint AS fen FROM reservation GROUP BY state", service="budget")
+    by_state = {row["state"]: row["fen"] for row in held}
+    for state, name in (("reserved", "指标:已预留"), ("in_transit", "支付申请:在途"), ("paid", "支付:已支付")):
+        assert sum(fen for account, fen in balance.items() if _name(account) == name) == by_state.get(state, 0), state
+
+
+async def assert_journal_readds(database: Database) -> dict[str, int]:
+    """The balances, once the journal has been added up to them: nothing was ever negative, and no number is missing."""
     connection = await asyncpg.connect(database.urls["auditor"])
     try:
         journal = await connection.fetch("SELECT * FROM journal ORDER BY seq")
         balance = {row["account"]: row["balance_fen"] for row in await connection.fetch("SELECT account, balance_fen FROM balance")}
         sides = {row["name"]: row["side"] for row in await connection.fetch("SELECT name, side FROM account_name")}
-        held = await connection.fetch("SELECT state, sum(amount_fen) AS fen FROM reservation GROUP BY state")
         head = await connection.fetchval("SELECT last_seq FROM head")
     finally:
         await connection.close()
     assert _readded(journal, sides=sides) == {account: fen for account, fen in balance.items() if fen != 0}
     assert [row["seq"] for row in journal] == list(range(1, head + 1))
     _assert_vouchers_gapless(journal)
-    _assert_same_by_state(balance, held={row["state"]: int(row["fen"]) for row in held if row["fen"] is not None})
+    return balance
 
 
 def _readded(journal: Sequence[asyncpg.Record], *, sides: dict[str, str]) -> dict[str, int]:
@@ -244,9 +252,3 @@ def _assert_vouchers_gapless(journal: Sequence[asyncpg.Record]) -> None:
         numbers.setdefault(prefix, []).append(int(number))
     for prefix, found in numbers.items():
         assert found == list(range(1, len(found) + 1)), f"{prefix} has gaps: {found}"
-
-
-def _assert_same_by_state(balance: dict[str, int], *, held: dict[str, int]) -> None:
-    for state, name in (("reserved", "指标:已预留"), ("in_transit", "支付申请:在途"), ("paid", "支付:已支付")):
-        assert sum(fen for account, fen in balance.items() if _name(account) == name) == held.get(state, 0), state
-

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 import pytest_asyncio
 import uvicorn
 from aiokafka.structs import ConsumerRecord
@@ -106,6 +107,14 @@ async def service(database: Database, tmp_path: Path) -> AsyncIterator[Service]:
 @pytest_asyncio.fixture
 async def http(database: Database, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     async with client_for("notifications", database=database, folder=tmp_path, systems=SYSTEMS) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def refusing_http(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    """For calls that write nothing: one database for all of a module's."""
+    folder = tmp_path_factory.mktemp("refusing")
+    async with client_for("notifications", database=module_database, folder=folder, systems=SYSTEMS) as client:
         yield client
 
 

@@ -165,15 +165,15 @@ async def test_a_mark_without_a_key_is_refused(service: Service, http: httpx.Asy
 
 
 @pytest.mark.parametrize("url", ROUTES)
-async def test_an_unsigned_call_is_refused(http: httpx.AsyncClient, url: str) -> None:
-    answer = await http.get(url)
+async def test_an_unsigned_call_is_refused(refusing_http: httpx.AsyncClient, url: str) -> None:
+    answer = await refusing_http.get(url)
 
     assert (answer.status_code, answer.json()["code"]) == (401, "not-signed")
 
 
 @pytest.mark.parametrize("url", ROUTES)
-async def test_a_role_without_the_right_is_refused(http: httpx.AsyncClient, url: str) -> None:
-    answer = await http.get(url, auth=REGISTRAR)
+async def test_a_role_without_the_right_is_refused(refusing_http: httpx.AsyncClient, url: str) -> None:
+    answer = await refusing_http.get(url, auth=REGISTRAR)
 
     assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")
 
@@ -188,8 +188,8 @@ async def test_reading_is_not_marking(service: Service, http: httpx.AsyncClient)
     assert await service.rows("SELECT FROM message WHERE read_at IS NOT NULL") == []
 
 
-async def test_a_caller_of_another_service_is_unknown_here(http: httpx.AsyncClient) -> None:
-    answer = await http.get("/v1/messages", auth=SIGNED_BY_STRANGER)
+async def test_a_caller_of_another_service_is_unknown_here(refusing_http: httpx.AsyncClient) -> None:
+    answer = await refusing_http.get("/v1/messages", auth=SIGNED_BY_STRANGER)
 
     assert (answer.status_code, answer.json()["code"]) == (401, "signature-wrong")
 
@@ -198,12 +198,12 @@ async def test_a_caller_of_another_service_is_unknown_here(http: httpx.AsyncClie
     ("target", "age_s", "code"),
     [("/v1/messages", 299, None), ("/v1/messages", 310, "signature-late"), ("/v1/messages?unread=true", 0, "signature-wrong")],
 )
-async def test_a_signature_covers_its_call_for_five_minutes(http: httpx.AsyncClient, target: str, age_s: int, code: str | None) -> None:
+async def test_a_signature_covers_its_call_for_five_minutes(refusing_http: httpx.AsyncClient, target: str, age_s: int, code: str | None) -> None:
     headers = signed_headers(
         service="notifications", method="GET", target=target, body=b"", system=callers.HUANCUI_SYSTEM, at_s=int(time.time()) - age_s
     )
 
-    answer = await http.get("/v1/messages", headers=headers)
+    answer = await refusing_http.get("/v1/messages", headers=headers)
 
     assert (answer.status_code, answer.json().get("code")) == (200 if code is None else 401, code)
 
@@ -225,9 +225,9 @@ async def test_a_signature_covers_its_call_for_five_minutes(http: httpx.AsyncCli
     ],
 )
 async def test_a_call_that_makes_no_sense_is_told_why_in_both_languages(
-    http: httpx.AsyncClient, url: str, params: dict[str, Any], status: int, code: str
+    refusing_http: httpx.AsyncClient, url: str, params: dict[str, Any], status: int, code: str
 ) -> None:
-    answer = await http.get(url, params=params, auth=CITY_OFFICER)
+    answer = await refusing_http.get(url, params=params, auth=CITY_OFFICER)
 
     told = answer.json()
     assert (answer.status_code, told["code"], answer.headers["content-type"]) == (status, code, "application/problem+json")

@@ -230,15 +230,36 @@ async def test_a_mobile_number_that_the_portal_repeats_is_masked(service: Servic
     assert await service.rows("SELECT last_answer FROM portal_record") == [{"last_answer": "HTTP 200 code 500 139****1234 格式错误"}]
 
 
-async def test_a_case_of_a_channel_that_is_not_pushed_is_told_and_not_reported(service: Service) -> None:
+def narrow_to_portal(service: Service) -> None:
     narrow = service.told.interface.model_copy(update={"pushed": Pushed(channels=("portal",), source="a test")})
     service.consumer = worker.consumer(replace(service.told, interface=narrow), city=service.live.city)
+
+
+def widen_again(service: Service) -> None:
+    service.consumer = worker.consumer(service.told, city=service.live.city)
+
+
+async def test_a_case_of_a_channel_that_is_not_pushed_is_told_and_not_reported(service: Service) -> None:
+    narrow_to_portal(service)
 
     await service.hear(*Story(channel="district", case_number="WH-2025-371002-000001").to_payment())
     await service.hear(Story(channel="portal", case_number="WH-2025-371002-000002").filed())
 
     assert len(await service.told_steps()) == 18
     assert await service.reported() == ["basic 0.1"]
+
+
+async def test_a_change_of_the_pushed_channels_leaves_the_cases_under_way_as_they_began(service: Service) -> None:
+    reported, unreported = (Story(case_number=f"WH-2025-371002-00000{n}") for n in (1, 2))
+    await service.hear(reported.filed())
+    narrow_to_portal(service)
+    await service.hear(unreported.filed(), reported.accepted())
+    widen_again(service)
+
+    await service.hear(unreported.accepted(), reported.reviewed())
+
+    assert await service.reported() == ["basic 0.1", "process 1.1", "process 2.1"]
+    assert len(await service.told_steps()) == 5
 
 
 async def test_without_an_address_pushing_rests_and_says_so_once(service: Service) -> None:

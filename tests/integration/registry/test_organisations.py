@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.building import Announced, announced, fetch
+from tests.building import Announced, announced, fetch, holding, until_waiting
 from tests.fixtures.uscc import make_synthetic
 from tests.integration.registry.callers import (
     AUDITOR,
@@ -144,14 +144,13 @@ async def test_a_change_of_another_version_than_the_present_one_is_refused(
 
 async def test_of_two_changes_of_one_version_at_once_one_is_stale(registry: httpx.AsyncClient, database: Database) -> None:
     await register(registry)
-    names = ("甲人力资源有限公司", "乙人力资源有限公司")
+    path, read = f"/v1/organisations/{HUANCUI_USCC}:change", {"If-Match": '"1"'}
 
-    answers = await asyncio.gather(
-        *(
-            registry.post(f"/v1/organisations/{HUANCUI_USCC}:change", json={**CHANGE, "name": name}, auth=HUANCUI, headers={"If-Match": '"1"'})
-            for name in names
-        )
-    )
+    async with holding(database, "SELECT FROM organisation WHERE uscc = $1 FOR UPDATE", HUANCUI_USCC, service="registry"):
+        names = ("甲人力资源有限公司", "乙人力资源有限公司")
+        changes = [asyncio.create_task(registry.post(path, json={**CHANGE, "name": name}, auth=HUANCUI, headers=read)) for name in names]
+        await until_waiting(database, sessions=2)
+    answers = await asyncio.gather(*changes)
 
     assert sorted(answer.status_code for answer in answers) == [200, 412]
     assert ([row["version"] for row in await rows(database)], len(await announced(database, service="registry"))) == ([2], 2)

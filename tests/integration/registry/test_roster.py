@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tests.building import SignedBy, announced, fetch
+from tests.building import SignedBy, announced, fetch, holding, until_waiting
 from tests.fixtures.uscc import make_synthetic
 from tests.integration.registry.callers import (
     AUDITOR,
@@ -162,7 +162,36 @@ async def test_a_caller_who_may_only_read_imports_nothing(registry: httpx.AsyncC
     assert (refused.status_code, await counts(database)) == (403, (0, 0, 0, 0))
 
 
-async def test_two_rosters_at_once_in_opposite_order_make_each_organisation_once(registry: httpx.AsyncClient, database: Database) -> None:
+async def test_two_rosters_in_opposite_order_do_not_wait_for_each_other(registry: httpx.AsyncClient, database: Database) -> None:
+    low, middle, high = sorted((HUANCUI_USCC, WENDENG_USCC, RONGCHENG_USCC))
+    rows = [registration(uscc=low), registration(uscc=middle), registration(uscc=high)]
+    insert = "INSERT INTO organisation SELECT $1, 'other', 'x', 'huancui', 'active', NULL, NULL, 1, now(), now(), 'x'"
+
+    async with holding(database, insert, middle, service="registry"):
+        rosters = [asyncio.create_task(take(registry, order)) for order in (rows, rows[::-1])]
+        await until_waiting(database, sessions=2)
+    results = await asyncio.gather(*rosters)
+
+    assert sorted(status for result in results for status, _ in result) == ["created"] * 3 + ["unchanged"] * 3
+    assert await counts(database) == (3, 0, 0, 3)
+
+
+async def test_a_roster_is_compared_with_what_another_change_leaves(registry: httpx.AsyncClient, database: Database) -> None:
+    await register(registry)
+    update = "UPDATE organisation SET name = '其他有限公司', version = 2 WHERE uscc = $1"
+
+    async with holding(database, update, HUANCUI_USCC, service="registry") as other:
+        roster = asyncio.create_task(take(registry, [registration()]))
+        await until_waiting(database, sessions=1)
+        await other.commit()
+
+    assert await roster == [("changed", None)]
+    (event,) = [each.body for each in await announced(database, service="registry") if each.type == "registry.organisation_changed.v1"]
+    assert event is not None
+    assert (event["name"], event["version"]) == (registration()["name"], 3)
+
+
+async def test_four_rosters_at_once_make_each_organisation_once(registry: httpx.AsyncClient, database: Database) -> None:
     rows = [
         registration(uscc=make_synthetic(f"91371002MA3D{number:05d}"), institution=permit(number=f"3710022300{number:02d}"), contact=CONTACT)
         for number in range(60)

@@ -18,7 +18,7 @@ from shared import inbox, outbox, relay
 from shared.consumer import Consuming
 from shared.db import Tx
 from shared.events import HEADER_SEQ
-from shared.events.registry import OrganisationChanged, OrganisationRegistered
+from shared.events.registry import OrganisationChanged, OrganisationEvent, OrganisationRegistered
 from shared.inbox import Consumer, Handler
 from shared.live import Live, open_live
 from shared.settings import Profile, Settings
@@ -27,6 +27,7 @@ from tests.runtime import Database, Topics
 
 CITY_FILE = Path("deploy/city.toml")
 RESTART_GAP_S = 0.1
+MOMENT: dict[str, Any] = {"happened_at": datetime(2025, 9, 1, tzinfo=UTC), "happened_on": date(2025, 9, 1)}
 ONE, TWO, THREE, FOUR = (make_synthetic(body) for body in ("91990000MA0000001", "91990000MA0000002", "91990000MA0000003", "91990000MA0000004"))
 HEARD_DDL = "CREATE TABLE heard (n bigint GENERATED ALWAYS AS IDENTITY, key text NOT NULL, version int NOT NULL)"
 
@@ -44,11 +45,10 @@ def settings_for(service: str, *, database: Database, topics: Topics, slot: str)
     return Settings.model_validate(values)
 
 
-def organisation(uscc: str, *, version: int) -> OrganisationRegistered | OrganisationChanged:
+def organisation(uscc: str, *, version: int) -> OrganisationEvent:
     kind = OrganisationRegistered if version == 1 else OrganisationChanged
     return kind(
-        happened_at=datetime(2025, 9, 1, tzinfo=UTC),
-        happened_on=date(2025, 9, 1),
+        **MOMENT,
         uscc=uscc,
         kind="enterprise",
         name="测试机构",
@@ -82,7 +82,7 @@ class Ear:
         handlers = [Handler(event=event, kind="effect", handle=self.hear) for event in (OrganisationRegistered, OrganisationChanged)]
         return inbox.consumer("notifications", topics=["registry.events"], handlers=handlers)
 
-    async def hear(self, tx: Tx, event: OrganisationRegistered) -> None:
+    async def hear(self, tx: Tx, event: OrganisationEvent) -> None:
         which = (event.uscc, event.version)
         self.tries[which] += 1
         await tx.execute(text("INSERT INTO heard (key, version) VALUES (:key, :version)"), {"key": event.uscc, "version": event.version})
@@ -99,7 +99,7 @@ class Pair:
     database: Database
     topics: Topics
 
-    async def announce(self, *events: OrganisationRegistered) -> None:
+    async def announce(self, *events: OrganisationEvent) -> None:
         async with self.registry.transaction() as tx:
             await outbox.append(tx, *events)
 

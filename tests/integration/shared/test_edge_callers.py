@@ -27,12 +27,17 @@ STRANGE_KEY = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256", "kid": 
 SLACK_S = 5
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def staffed(note_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
-    """The edge with an issuer of staff tokens that has two keys."""
+@pytest.fixture(scope="module")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keys: Path = tmp_path_factory.mktemp("issuer") / "jwks.json"
     keys.write_text(json.dumps(KeySet([KEY, SECOND_KEY]).as_dict(private=False)))
-    async with running_edge(note_database, staff_jwks=str(keys), staff_issuer=ISSUER) as running:
+    return keys
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def staffed(note_database: Database, key_file: Path) -> AsyncIterator[Edge]:
+    """The edge with an issuer of staff tokens that has two keys."""
+    async with running_edge(note_database, staff_jwks=str(key_file), staff_issuer=ISSUER) as running:
         yield running
 
 

@@ -60,9 +60,7 @@ async def served(database: Database, *, log: Path) -> AsyncIterator[Served]:
     written = settings.model_dump(mode="json") | {"database_url": settings.database_url.get_secret_value()}
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.integration.shared.edge_process",
+            *(sys.executable, "-m", "tests.integration.shared.edge_process"),
             env={**os.environ, "EDGE_SETTINGS": json.dumps(written)},
             stdout=out,
             stderr=out,
@@ -154,7 +152,7 @@ async def test_a_body_that_ends_too_soon_writes_nothing_and_is_no_fault(service:
     assert "request_failed" not in service.log.read_text()
 
 
-async def test_the_log_of_a_bug_has_its_trace_id_but_no_value_from_memory_and_no_row(service: Served, tmp_path: Path) -> None:
+async def test_the_log_of_a_bug_has_its_trace_id_but_no_value_from_memory_and_no_row(service: Served) -> None:
     person = "unsigned Zhang San 13800000000"
 
     bug = await service.edge.client.get("/v1/bugs")

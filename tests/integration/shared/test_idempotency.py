@@ -58,7 +58,7 @@ async def test_a_key_that_is_none_is_asked_for(edge: Edge, key: str) -> None:
     before = await edge.written()
     headers = write_call(key=key).signed_headers()
 
-    answer = await edge.client.post("/v1/notes", content=note(), headers={name: value.encode("utf-8") for name, value in headers.items()})
+    answer = await edge.client.post("/v1/notes", content=note(), headers={name.encode(): value.encode() for name, value in headers.items()})
 
     # Outside ASCII the header is read as other characters than were signed.
     assert (answer.status_code, answer.json()["code"]) in ((400, "idempotency-key-missing"), (401, "signature-wrong"))
@@ -71,11 +71,14 @@ async def test_the_longest_key_is_taken(edge: Edge) -> None:
     assert answer.status_code == 201
 
 
-@pytest.mark.parametrize(
-    "other",
-    [{"body": note(amount_fen=101)}, {"url": "/v1/notes?a=1"}, {"body": note() + b" "}],
-    ids=["another body", "another query", "one blank more"],
-)
+OTHER_REQUESTS: dict[str, dict[str, object]] = {
+    "another body": {"body": note(amount_fen=101)},
+    "another query": {"url": "/v1/notes?a=1"},
+    "one blank more": {"body": note() + b" "},
+}
+
+
+@pytest.mark.parametrize("other", OTHER_REQUESTS.values(), ids=OTHER_REQUESTS.keys())
 async def test_a_key_used_for_another_request_is_refused(edge: Edge, other: dict[str, object]) -> None:
     call = write_call()
     first = await edge.send(call)
