@@ -10,6 +10,7 @@ from shared import uscc
 from shared.city import City
 
 CAST_FILE = Path(__file__).with_name("cast.toml")
+SCRIPT_FILE = Path(__file__).with_name("script.toml")
 FILINGS_FILE = Path(__file__).with_name("filings.toml")
 
 # Sixty two-character names in their traditional order: enough for one kind in one jurisdiction.
@@ -86,7 +87,8 @@ class Cast:
 
 def load(city: City) -> Cast:
     told = tomllib.loads(CAST_FILE.read_text(encoding="utf-8"))
-    script = tomllib.loads(FILINGS_FILE.read_text(encoding="utf-8"))
+    script = tomllib.loads(SCRIPT_FILE.read_text(encoding="utf-8"))
+    rows = tomllib.loads(FILINGS_FILE.read_text(encoding="utf-8"))["row"]
     institutions = tuple(_institutions(told, city=city))
     district = city.jurisdiction(told["filing_district"])
     newcomer = _institution(
@@ -101,17 +103,12 @@ def load(city: City) -> Cast:
         parks=tuple(_park(park, by_key=by_key) for park in told["park"]),
         officers={role: Officer(subject=o["subject"], name=o["name"], roles=tuple(o["roles"])) for role, o in told["officer"].items()},
         district_officers=told["district_officers"],
-        filings=tuple(_filing(row, district_id=district.id, by_key=by_key) for row in script["row"]),
+        filings=tuple(_filing(row, district_id=district.id, by_key=by_key) for row in rows),
         story=script["story"],
         clauses=script["clauses"],
         actions=script["actions"],
         services=script["services"],
-        appropriation={
-            "fiscal_year": script["fiscal_year"],
-            "amount_fen": script["appropriated_fen"],
-            "document": script["document"],
-            "approved_on": script["appropriation_approved_on"].isoformat(),
-        },
+        appropriation={**script["appropriation"], "approved_on": script["appropriation"]["approved_on"].isoformat()},
     )
 
 

@@ -74,6 +74,11 @@ def show_ends(world: World, cases: dict[str, dict[str, Any]]) -> None:
     paid_fen = sum(case["amount_fen"] for case in cases.values() if case["state"] == "paid")
     told = "，".join(f"{state}{count}件" for state, count in counts.most_common())
     world.step(zh=f"{len(cases)}件的结局：{told}；到账合计{yuan(paid_fen)}元", en="how the cases ended", clause="fund")
+    for case in (each for each in cases.values() if each["state"] == "waiting_for_funds"):
+        applicant = world.cast.by_uscc(case["applicant_uscc"]).name
+        world.out.print(
+            f"            {case['state_zh']}：{case['case_number']} {applicant} {yuan(case['amount_fen'])}元。{case['next_step_zh']}", soft_wrap=True
+        )
 
 
 def show_timeline(world: World, case: dict[str, Any], *, filed: Filed) -> None:
@@ -89,13 +94,14 @@ def show_timeline(world: World, case: dict[str, Any], *, filed: Filed) -> None:
 
 def show_told(world: World, messages: Sequence[dict[str, Any]], *, portal: dict[str, Any]) -> None:
     organisations = len({each["uscc"] for each in messages})
-    world.step(zh=f"告知消息{len(messages)}条，送达{organisations}家单位的收件箱，一步一条", en="messages, one a step")
+    world.step(zh=f"告知消息{len(messages)}条，送达{organisations}家单位的收件箱，一步一条", en="messages, one a step", clause="city")
     newest = max(messages, key=lambda each: str(each["happened_at"]))
     world.out.print(f"            最后一条：{newest['title']}｜{newest['body']}", style="dim", soft_wrap=True, markup=False)
     kinds = "，".join(f"{KINDS_ZH[kind]}{portal['by_kind'][kind]}条" for kind in KINDS_ZH if kind in portal["by_kind"])
     world.step(
         zh=f"省级门户收到{portal['cases']}件的{portal['records']}条记录（{kinds}），逐件按序，无一拒收；其中{portal['sent_again']}条因门户故障重送",
         en="the portal has every record, in order",
+        clause="portal",
     )
 
 

@@ -81,7 +81,9 @@ async def rehearse(world: World, district: Client, rows: list[dict[str, Any]]) -
     await until("登记信息到达申报系统", "the registry's facts reach applications", ask=verified)
     counts = Counter(each["status"] for each in answers.values())
     require(await rows_of(district, "/v1/applications") == [], zh="试报不应写入任何内容", en="a rehearsal writes nothing")
-    world.step(zh=f"先试报：可收件{counts['created']}件、有误{counts['refused']}件，未写入任何内容", en="rehearsed first: nothing written")
+    world.step(
+        zh=f"先试报：可收件{counts['created']}件、有误{counts['refused']}件，未写入任何内容", en="rehearsed first: nothing written", clause="items"
+    )
 
 
 def show_answers(world: World, results: list[dict[str, Any]], *, titles: dict[str, str]) -> None:
@@ -123,7 +125,7 @@ async def file_again(world: World, district: Client, rows: list[dict[str, Any]],
     require(alike, zh="再次报送应无变化，错误照旧", en="the batch again: unchanged, and refused alike")
     total = len(await rows_of(district, "/v1/applications"))
     require(total == len(world.cast.good), zh=f"应仍为{len(world.cast.good)}件，实为{total}件", en="no case was made twice")
-    world.step(zh=f"同一批再报一次：{total}件无变化，有误的照旧退回；网络重发得到原答复", en="the same batch again changes nothing")
+    world.step(zh=f"同一批再报一次：{total}件无变化，有误的照旧退回；网络重发得到原答复", en="the same batch again changes nothing", clause="items")
 
 
 def _gist(result: dict[str, Any], *, was_new: str = "created") -> tuple[str, str | None, str | None]:

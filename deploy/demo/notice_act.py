@@ -46,7 +46,7 @@ async def open_notice(world: World, filed: Filed, reviewed: Reviewed) -> dict[st
     world.aside(zh=f"想把等待资金的产业园先公示：{refused.problem['detail_zh']}", en="nothing is announced that is not funded")
     notice = await announce(world, officer, [filed.ids[each] for each in reviewed.funded])
     world.step(
-        zh=f"发布公示{notice['number']}：{len(reviewed.funded)}件，{notice['first_day']}至{notice['last_day']}（5个工作日），{notice['closes_on']}截止处理",
+        zh=f"发布公示{notice['number']}：{len(reviewed.funded)}件，{notice['first_day']}至{notice['last_day']}（5个工作日），{notice['closes_on']}期满确认",
         en="public notice over the National Day holiday",
         clause="notice",
     )
@@ -82,7 +82,7 @@ def calendar_strip(notice: dict[str, Any]) -> str:
             told.append(f"[dim]…休{resting}天…[/]")
             resting = 0
         mark = f"（周{WEEKDAYS_ZH[day.weekday()]}调休上班）" if day in makeup else ""
-        told.append(f"[bold]{day:%m-%d}截止处理[/]{mark}" if day == closes_on else f"{day:%m-%d}{COUNTED[counted]}{mark}")
+        told.append(f"[bold]{day:%m-%d}期满确认[/]{mark}" if day == closes_on else f"{day:%m-%d}{COUNTED[counted]}{mark}")
         counted += 1
     return " → ".join(told)
 
@@ -140,7 +140,7 @@ async def announce_next(world: World, filed: Filed) -> dict[str, Any]:
     reference = world.cast.story["next_funded"]
     notice = await announce(world, officer, [filed.ids[reference]])
     world.step(
-        zh=f"顺延的{reference}另行公示{notice['number']}：至{notice['last_day']}，{notice['closes_on']}截止处理",
+        zh=f"顺延的{reference}另行公示{notice['number']}：至{notice['last_day']}，{notice['closes_on']}期满确认",
         en="the one that moved up gets a notice of its own",
         clause="notice",
     )

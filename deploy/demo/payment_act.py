@@ -29,8 +29,9 @@ class Paid:
 async def play(world: World, filed: Filed, announced: Announced) -> Paid:
     world.move_to("2025-10-13T09:30")
     returned = world.cast.story["bank_returned"]
-    orders = await check(world, await make(world, filed, references=announced.confirmed_first))
-    orders, message_ms = await approve(world, orders)
+    made = await make(world, filed, references=announced.confirmed_first)
+    await try_to_check_wrongly(world, made)
+    orders, message_ms = await approve(world, await check(world, made))
     await show_fund(world, zh="审批之后的资金", en="on its way to the bank")
     returned_order = next(order for order in orders if order["application_id"] == filed.ids[returned])
     await settle(world, filed, orders=orders, returned_order=returned_order)
@@ -77,18 +78,23 @@ async def enter_account(world: World, maker: Client, application_id: str, *, num
 
 async def check(world: World, orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """人社 复核: another person, who types each account number again."""
+    checker = await world.as_staff("checker", service="budget")
+    checked = _orders((await checker.post("/v1/payment-orders:check-batch", json={"orders": _typed_again(orders)})).json()["results"])
+    world.step(zh=f"人社复核{len(checked)}笔：账号逐笔重新录入，两次一致", en="HR checks: every account number typed again", clause="payment")
+    return checked
+
+
+async def try_to_check_wrongly(world: World, orders: list[dict[str, Any]]) -> None:
+    """The maker, who has the right to check others' orders, and then a checker who mistypes."""
     maker, checker = await world.as_staff("maker", service="budget"), await world.as_staff("checker", service="budget")
-    listed = [{**_listed(order), "account_number": account_number(order["application_id"], issue=order["issue"])} for order in orders]
-    same_person = _refused((await maker.post("/v1/payment-orders:check-batch", json={"orders": listed[:1]})).json()["results"])
+    first = _typed_again(orders[:1])
+    same_person = _refused((await maker.post("/v1/payment-orders:check-batch", json={"orders": first})).json()["results"])
     require(same_person["code"] == "same-person-twice", zh=str(same_person), en="the maker does not check")
-    world.aside(zh=f"经办想自己复核：{same_person['detail_zh']}", en="maker is not checker")
-    mistyped = {**listed[0], "account_number": "6200000000000000"}
-    differs = _refused((await checker.post("/v1/payment-orders:check-batch", json={"orders": [mistyped]})).json()["results"])
+    world.aside(zh=f"经办想自己复核：{same_person['detail_zh']}", en="the maker does not check")
+    mistyped = [{**first[0], "account_number": "6200000000000000"}]
+    differs = _refused((await checker.post("/v1/payment-orders:check-batch", json={"orders": mistyped})).json()["results"])
     require(differs["code"] == "account-differs", zh=str(differs), en="a mistyped number is found")
     world.aside(zh=f"复核录错一个账号：{differs['detail_zh']}", en="a mistyped account is found")
-    checked = _orders((await checker.post("/v1/payment-orders:check-batch", json={"orders": listed})).json()["results"])
-    world.step(zh=f"人社复核{len(checked)}笔：账号逐笔重新录入，两次一致", en="HR checks", clause="payment")
-    return checked
 
 
 async def approve(world: World, orders: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[float]]:
@@ -102,7 +108,11 @@ async def approve(world: World, orders: list[dict[str, Any]]) -> tuple[list[dict
             approved.append(answer.json())
     people = {(order["maker"], order["checker"], order["approver"]) for order in approved}
     require(all(len(set(three)) == len(three) for three in people), zh="经办、复核、审批应为三人", en="three people signed")
-    world.step(zh=f"财政审批{len(approved)}笔，资金在途，逐件告知", en="finance approves: in transit", clause="payment")
+    world.step(
+        zh=f"财政审批{len(approved)}笔：经办、复核、审批三人各异，资金在途，逐件告知",
+        en="finance approves: three people, in transit",
+        clause="payment",
+    )
     return approved, message_ms
 
 
@@ -158,8 +168,11 @@ async def pay_rest(world: World, filed: Filed, *, references: tuple[str, ...]) -
     return message_ms
 
 
-def _listed(order: dict[str, Any]) -> dict[str, Any]:
-    return {"payment_order_id": order["id"], "version": order["version"]}
+def _typed_again(orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"payment_order_id": each["id"], "version": each["version"], "account_number": account_number(each["application_id"], issue=each["issue"])}
+        for each in orders
+    ]
 
 
 def _orders(results: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ async def import_institutions(world: World, registrar: Client) -> None:
     world.step(zh=f"导入人力资源服务机构等单位{len(rows)}家，全部新建", en=f"{len(rows)} organisations imported", clause="registration")
     again = await _import(registrar, rows)
     require(again == {"unchanged": len(rows)}, zh=f"重复导入不应有变化：{again}", en="importing again changes nothing")
-    world.step(zh=f"同一名册再导入一次：{len(rows)}家均无变化", en="imported again: nothing changes")
+    world.step(zh=f"同一名册再导入一次：{len(rows)}家均无变化", en="imported again: nothing changes", clause="registration")
 
 
 async def _import(registrar: Client, rows: list[dict[str, Any]]) -> Counter[str]:

@@ -142,7 +142,7 @@ async def let_portal_fail(world: World) -> None:
     """The portal is away for a moment: records are kept and sent again, in their order."""
     answer = await world.stack.probes.post(f"{world.portal.url}/fail", json={"calls": PORTAL_FAILURES}, headers={"token": world.portal.token})
     require(answer.is_success, zh="门户替身应可设为故障", en="the stand-in portal takes the order to fail")
-    world.step(zh=f"省级门户短暂故障：接下来{PORTAL_FAILURES}次推送都会失败", en=f"the portal will fail {PORTAL_FAILURES} calls")
+    world.step(zh=f"省级门户短暂故障：接下来{PORTAL_FAILURES}次推送都会失败", en=f"the portal will fail {PORTAL_FAILURES} calls", clause="portal")
 
 
 async def review_by_district(world: World, filed: Filed) -> None:

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,10 @@ from rich.panel import Panel
 
 from deploy.clients.client import Refused
 from deploy.demo import closing, filing_act, notice_act, payment_act, registry_act, review_act, telling
+from deploy.demo.filing_act import Filed
+from deploy.demo.notice_act import Announced
+from deploy.demo.payment_act import Paid
+from deploy.demo.review_act import Reviewed
 from deploy.demo.stage import running_world
 from deploy.demo.telling import NotAsTold, act
 from deploy.demo.world import World
@@ -54,8 +59,12 @@ async def tell(profile: str, *, out: Console) -> None:
     )
     forget(profile)
     async with running_world(profile, out=out, tell=starting(out)) as world:
+        document, short = world.cast.clauses["document"], world.cast.clauses["short"]
         out.print(f"全部就绪，用时{time.monotonic() - started_s:.1f}秒  [dim]everything is ready[/]")
-        closing.write(await play(world), file=FACTS_FILE)
+        out.print(
+            f"每步一行，〔〕内为依据，{short}即{document}；✗为系统拒绝或暂缓的  [dim]one line a step with its clause; ✗ is what the system refuses or holds up[/]"
+        )
+        closing.write((await play(world)).facts, file=FACTS_FILE)
     out.print(
         f"\n最终事实见{FACTS_FILE.relative_to(ROOT)}；全部进程已停止，共用时{time.monotonic() - started_s:.1f}秒  [dim]everything is stopped[/]"
     )
@@ -65,8 +74,18 @@ def starting(out: Console) -> Callable[[str], None]:
     return lambda line: out.print(f"  [dim]{line}[/]", highlight=False)
 
 
-async def play(world: World) -> dict[str, Any]:
-    """All acts in order; returns the facts as they were read back at the end."""
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What each act led to, and the facts as they were read back at the end."""
+
+    filed: Filed
+    reviewed: Reviewed
+    announced: Announced
+    paid: Paid
+    facts: dict[str, Any]
+
+
+async def play(world: World) -> Story:
     act(world.out, "一", zh="摸清家底", en="who is there, and how much money")
     await registry_act.play(world)
     act(world.out, "二", zh="批量报送", en="a district files 40 rows")
@@ -78,7 +97,8 @@ async def play(world: World) -> dict[str, Any]:
     act(world.out, "五", zh="资金支付", en="payment")
     paid = await payment_act.play(world, filed, announced)
     act(world.out, "六", zh="对账与回看", en="closing the books, looking back")
-    return await closing.play(world, filed, reviewed, announced, paid)
+    facts = await closing.play(world, filed, reviewed, announced, paid)
+    return Story(filed=filed, reviewed=reviewed, announced=announced, paid=paid, facts=facts)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The HTTP process of applications."""
 
+import asyncio
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -9,7 +10,7 @@ from services.applications.intake.api import intake
 from services.applications.item.api import items
 from services.applications.notice.api import notices
 from services.applications.objection.api import objections
-from services.applications.policy.in_use import catalogue
+from services.applications.policy import in_use
 from services.applications.review.api import reviews
 from services.applications.settings import ApplicationsSettings
 from shared import observability
@@ -24,7 +25,7 @@ SYSTEM_SCOPES = frozenset({"applications:file"})
 
 
 def build(settings: ApplicationsSettings) -> FastAPI:
-    catalogue()
+    in_use.catalogue()
     roles = load_roles(ROLES)
     scopes = SYSTEM_SCOPES.union(*roles.values())
     authenticator = Authenticator(settings=settings, roles=roles, systems=load_callers(settings.callers_file, scopes_here=scopes))
@@ -40,6 +41,7 @@ def build(settings: ApplicationsSettings) -> FastAPI:
 def main() -> None:
     settings = ApplicationsSettings()  # type: ignore[call-arg]  # the rest comes from the environment
     observability.set_up(settings)
+    asyncio.run(in_use.check_versions(settings))
     serve(build(settings), settings)
 
 

@@ -1,10 +1,12 @@
 """The worker of applications: relay, consumer of the registry and the budget, and what is due."""
 
+import asyncio
+
 from services.applications.deadline.jobs import COMPUTE_OPEN_DEADLINES, LAPSE_UNCORRECTED
 from services.applications.funding.consumers import HANDLERS as FUNDING
 from services.applications.known.consumers import HANDLERS as KNOWN
 from services.applications.notice.jobs import CLOSE_NOTICES
-from services.applications.policy.in_use import catalogue
+from services.applications.policy import in_use
 from services.applications.settings import ApplicationsSettings
 from shared import inbox, observability
 from shared.live import open_live
@@ -17,7 +19,7 @@ JOBS = (CLOSE_NOTICES, LAPSE_UNCORRECTED, COMPUTE_OPEN_DEADLINES)
 def main() -> None:
     settings = ApplicationsSettings()  # type: ignore[call-arg]  # the rest comes from the environment
     observability.set_up(settings)
-    catalogue()
+    asyncio.run(in_use.check_versions(settings))
     work(open_live(settings), consumer=CONSUMER, jobs=JOBS)
 
 

@@ -18,8 +18,8 @@ VERB_NOUN = re.compile(r"[a-z]+([A-Z][a-z0-9]*)+")
 # Operation ids begin with one of these: a caller who knows one service reads the others. Add a verb only if none of them says it.
 VERBS = frozenset(
     {
-        "approve", "change", "check", "confirm", "correct", "count", "decide", "end", "enter", "erase", "file", "get", "import", "list", "make",
-        "mark", "open", "post", "record", "refuse", "register", "reject", "summarise", "supersede", "take", "validate", "withdraw",
+        "approve", "change", "check", "count", "decide", "end", "enter", "erase", "file", "get", "import", "list", "make",
+        "mark", "open", "post", "record", "refuse", "register", "reject", "supersede", "take", "validate", "withdraw",
     }
 )  # fmt: skip
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

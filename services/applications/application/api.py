@@ -1,5 +1,6 @@
 """Applications over HTTP: reading them, following them, and leaving."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,23 +10,32 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.applications.application import queries
 from services.applications.application.commands import By
+from services.applications.application.rules import check_filer, sees_own_only
 from services.applications.exit.commands import leave_case, lock_case
-from services.applications.intake.rules import STATE_TEXTS, WAITING_ON_TITLES_ZH, Actor, State, next_step
+from services.applications.intake.rules import STATE_TEXTS, WAITING_ON_TITLES_ZH, Actor, OpenPoints, State, next_step
+from services.applications.paging import Place, id_of_last, place_after
 from services.applications.policy.in_use import catalogue
+from services.applications.review.rules import REASON_CHARS_MAX, officer_of
+from services.applications.wire import OfficerName
 from shared.auth import may
 from shared.caller import Caller
-from shared.db import AnyRow
+from shared.db import AnyRow, Tx
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.uscc import Uscc
 from shared.web import IfMatch, Live, Wire, etag, require_version, router
 
 applications = router("applications")
 
-ZERO_ID = UUID(int=0)
+# Steps whose reason is meant for the applicant; remarks on an approval are for the offices alone.
+TOLD_ACTIONS = frozenset({"return", "refuse", "withdraw", "lapse", "suspend", "resume", "payment_returned", "supersede_notice"})
 
 
 class ApplicationView(BaseModel):
-    """A case as it stands: who has to act, by when, and what comes next."""
+    """A case as it stands: who has to act, by when, and what comes next.
+
+    Before acceptance it says what is still wanted: facts of the registry, documents, or a known fact that rules the application out.
+    """
 
     id: UUID
     case_number: str
@@ -58,11 +68,14 @@ class ApplicationView(BaseModel):
     received_on: date
     entered_at: datetime
     unverified: list[str]
+    missing_evidence: list[str]
+    ruled_out_zh: str | None
+    ruled_out_en: str | None
     proposal_id: UUID | None
     changed_at: datetime
 
     @classmethod
-    def of(cls, row: AnyRow) -> "ApplicationView":
+    def of(cls, row: AnyRow, *, points: OpenPoints) -> "ApplicationView":
         state = State(row.state)
         stages = catalogue().policy(row.policy_id).stages_on(row.filed_on)
         next_zh, next_en = next_step(state, stage=next((stage for stage in stages if stage.id == row.stage), None))
@@ -71,6 +84,10 @@ class ApplicationView(BaseModel):
             "waiting_on_zh": [WAITING_ON_TITLES_ZH[who] for who in row.waiting_on],
             "next_step_zh": next_zh,
             "next_step_en": next_en,
+            "unverified": [fact.value for fact in points.unverified],
+            "missing_evidence": list(points.missing_evidence),
+            "ruled_out_zh": points.ruled_out.detail_zh if points.ruled_out else None,
+            "ruled_out_en": points.ruled_out.detail_en if points.ruled_out else None,
         }
         return cls.model_validate({**row._mapping, **derived})
 
@@ -78,6 +95,7 @@ class ApplicationView(BaseModel):
 class StepView(BaseModel):
     """One line of the history: who, when, why, by which clause and version of the rule."""
 
+    case_version: int
     action: str
     from_state: str | None
     to_state: str
@@ -92,8 +110,13 @@ class StepView(BaseModel):
     facts: dict[str, Any]
 
     @classmethod
-    def of(cls, row: AnyRow) -> "StepView":
-        return cls.model_validate(dict(row._mapping))
+    def of(cls, row: AnyRow, *, reader: Caller) -> "StepView":
+        """The applicants' own channel is not shown who in the offices did it, nor remarks that are not meant for them."""
+        step = cls.model_validate(dict(row._mapping))
+        if not sees_own_only(reader):
+            return step
+        hidden = {"caller": "", "officer": None, "reason": step.reason if step.action in TOLD_ACTIONS else None}
+        return step.model_copy(update=hidden if step.caller != reader.id else {"officer": None})
 
 
 class DecisionView(BaseModel):
@@ -136,8 +159,8 @@ class ChangedPage(BaseModel):
 class LeaveApplication(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "申报单位主动撤回"}]})
 
-    reason: str = Field(min_length=4, max_length=1_000)
-    officer: str | None = Field(default=None, min_length=1, max_length=60, pattern=r"^[A-Za-z0-9._-]+$")
+    reason: str = Field(max_length=REASON_CHARS_MAX)
+    officer: OfficerName | None = None
 
 
 @applications.get("/v1/applications", summary="Applications, or those changed since a place in the feed | 申报列表与变更查询")
@@ -148,19 +171,19 @@ async def list_applications(
     state: Annotated[State | None, Query()] = None,
     item_id: Annotated[str | None, Query(max_length=40)] = None,
     jurisdiction_id: Annotated[str | None, Query(max_length=40)] = None,
-    applicant_uscc: Annotated[str | None, Query(max_length=18)] = None,
+    applicant_uscc: Annotated[Uscc | None, Query()] = None,
     case_number: Annotated[str | None, Query(max_length=40)] = None,
     row_reference: Annotated[str | None, Query(max_length=60)] = None,
+    portal_number: Annotated[str | None, Query(max_length=50)] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[ApplicationView] | ChangedPage:
-    async with live.transaction() as tx:
+    async with live.snapshot() as tx:
         if changed_after is not None:
-            place = read_cursor(changed_after or None, str, str)
-            start = (place[0], UUID(place[1])) if place else ("0", ZERO_ID)
+            start = place_after(changed_after)
             changed = await queries.changed_applications(tx, caller=caller, after=start, limit=limit)
-            end = (changed[-1].place, changed[-1].id) if changed else start
-            return ChangedPage(rows=[ApplicationView.of(row) for row in changed], changed_after=write_cursor(end[0], str(end[1])))
+            end = Place(changed[-1].place, changed[-1].id) if changed else start
+            return ChangedPage(rows=await _views(tx, changed), changed_after=end.written())
         filters = {
             "state": state,
             "item_id": item_id,
@@ -168,10 +191,16 @@ async def list_applications(
             "applicant_uscc": applicant_uscc,
             "case_number": case_number,
             "row_reference": row_reference,
+            "portal_number": portal_number,
         }
-        last = read_cursor(cursor, str)
-        rows = await queries.list_applications(tx, caller=caller, filters=filters, after=UUID(last[0]) if last else None, limit=limit)
-    return Page(rows=[ApplicationView.of(row) for row in rows], next_cursor=write_cursor(str(rows[-1].id)) if len(rows) == limit else None)
+        rows = await queries.list_applications(tx, caller=caller, filters=filters, after=id_of_last(cursor), limit=limit)
+        views = await _views(tx, rows)
+    return Page(rows=views, next_cursor=write_cursor(str(rows[-1].id)) if len(rows) == limit else None)
+
+
+async def _views(tx: Tx, rows: Sequence[AnyRow]) -> list[ApplicationView]:
+    points = await queries.open_points_of(tx, rows, catalogue=catalogue())
+    return [ApplicationView.of(row, points=points.get(row.id, OpenPoints())) for row in rows]
 
 
 @applications.get("/v1/applications/{application_id}", summary="One application with its whole history | 申报详情与全过程记录")
@@ -180,14 +209,15 @@ async def get_application(
 ) -> WholeApplication:
     async with live.snapshot() as tx:
         row = await queries.get_application(tx, application_id=application_id, caller=caller)
+        (view,) = await _views(tx, [row])
         steps = await queries.history(tx, application_id=application_id)
-        decided = await queries.decisions(tx, application_id=application_id)
+        decided = [] if sees_own_only(caller) else await queries.decisions(tx, application_id=application_id)
         late = await queries.late_changes(tx, application_id=application_id)
     response.headers.update(etag(row.version))
     return WholeApplication(
-        **ApplicationView.of(row).model_dump(),
+        **view.model_dump(),
         content=row.content,
-        history=[StepView.of(each) for each in steps],
+        history=[StepView.of(each, reader=caller) for each in steps],
         decisions=[DecisionView.model_validate(each) for each in decided],
         late_changes=[LateChangeView.model_validate(each) for each in late],
     )
@@ -224,8 +254,18 @@ async def _leave(
         if (answer := await once.first_answer(tx)) is not None:
             return answer
         case = await lock_case(tx, application_id=application_id, caller=caller)
+        if by is Actor.FILER:
+            check_filer(caller, filed_by=case.caller)
         require_version(current=case.version, expected=expected)
-        who = By(caller=caller.id, officer=body.officer)
+        who = By(caller=caller.id, officer=_officer(caller, body=body, by=by))
         await leave_case(tx, case, target=target, by=by, reason=body.reason, who=who, catalogue=catalogue(), moment=live.now())
         row = await queries.get_application(tx, application_id=application_id, caller=caller)
-        return await once.keep(tx, ApplicationView.of(row), status=200, headers=etag(row.version))
+        (view,) = await _views(tx, [row])
+        return await once.keep(tx, view, status=200, headers=etag(row.version))
+
+
+def _officer(caller: Caller, *, body: LeaveApplication, by: Actor) -> str | None:
+    """An applicant needs nobody's help to withdraw; whoever refuses has a name."""
+    if by is Actor.FILER and body.officer is None:
+        return None
+    return officer_of(caller, named=body.officer)

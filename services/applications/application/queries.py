@@ -4,49 +4,102 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import BigInteger, ColumnElement, Text, cast, func, literal, select, tuple_
 
-from services.applications.application.tables import application, late_change, step
+from services.applications.application.commands import Case, case_of
+from services.applications.application.rules import no_such_application, sees_own_only
+from services.applications.application.tables import Xid8, application, late_change, step
+from services.applications.intake.rules import BEFORE_ACCEPTANCE, OpenPoints, open_points
+from services.applications.item.rules import Applicant, Park
+from services.applications.known import queries as known
+from services.applications.policy.catalogue import Catalogue
 from services.applications.review.tables import decision
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
-from shared.errors import NotFound
 
-FILTERS = ("state", "item_id", "jurisdiction_id", "applicant_uscc", "case_number", "row_reference", "proposal_id")
+FILTERS = ("state", "item_id", "jurisdiction_id", "applicant_uscc", "case_number", "row_reference", "portal_number", "proposal_id")
+
+
+def visible_to(caller: Caller) -> list[ColumnElement[bool]]:
+    """What application.rules.is_visible says, as conditions on `application`."""
+    conditions: list[ColumnElement[bool]] = []
+    if caller.jurisdictions is not None:
+        conditions.append(application.c.jurisdiction_id.in_(sorted(caller.jurisdictions)))
+    if sees_own_only(caller):
+        conditions.append(application.c.caller == caller.id)
+    return conditions
 
 
 async def get_application(tx: Tx, *, application_id: UUID, caller: Caller) -> AnyRow:
-    row: AnyRow | None = (await tx.execute(_within(select(application), caller=caller).where(application.c.id == application_id))).one_or_none()
+    row: AnyRow | None = (await tx.execute(select(application).where(application.c.id == application_id, *visible_to(caller)))).one_or_none()
     if row is None:
-        raise NotFound("There is no such application.", detail_zh="未找到该申报。")
+        raise no_such_application()
     return row
 
 
 async def list_applications(tx: Tx, *, caller: Caller, filters: Mapping[str, Any], after: UUID | None, limit: int) -> Sequence[AnyRow]:
     """In the order of filing."""
-    statement = _within(select(application), caller=caller).order_by(application.c.id).limit(limit)
+    statement = select(application).where(*visible_to(caller)).order_by(application.c.id).limit(limit)
     for name in FILTERS:
         if filters.get(name) is not None:
             statement = statement.where(application.c[name] == filters[name])
     if after is not None:
         statement = statement.where(application.c.id > after)
-    rows: Sequence[AnyRow] = (await tx.execute(statement)).all()
-    return rows
+    return (await tx.execute(statement)).all()
 
 
-# Only rows whose transaction, and every one before it, has ended: a row that commits late is never passed over.
-_CHANGED = text("""
-SELECT a.*, CAST(a.changed_xid AS text) AS place FROM application a
-WHERE (a.changed_xid, a.id) > (CAST(:xid AS xid8), CAST(:id AS uuid)) AND a.changed_xid < pg_snapshot_xmin(pg_current_snapshot())
-    AND (CAST(:jurisdictions AS text[]) IS NULL OR a.jurisdiction_id = ANY(CAST(:jurisdictions AS text[])))
-ORDER BY a.changed_xid, a.id LIMIT :limit
-""")
+async def changed_applications(tx: Tx, *, caller: Caller, after: tuple[int, UUID], limit: int) -> Sequence[AnyRow]:
+    """Each application once, as it stands, after the place given; the place of a row is (`place`, `id`).
+
+    Only rows whose transaction, and every one before it, has ended: a row that commits late is never passed over.
+    """
+    start = tuple_(_xid(after[0]), literal(after[1]))
+    ended = application.c.changed_xid < func.pg_snapshot_xmin(func.pg_current_snapshot())
+    statement = (
+        select(application, cast(cast(application.c.changed_xid, Text), BigInteger).label("place"))
+        .where(tuple_(application.c.changed_xid, application.c.id) > start, ended, *visible_to(caller))
+        .order_by(application.c.changed_xid, application.c.id)
+        .limit(limit)
+    )
+    return (await tx.execute(statement)).all()
 
 
-async def changed_applications(tx: Tx, *, caller: Caller, after: tuple[str, UUID], limit: int) -> Sequence[AnyRow]:
-    """Each application once, as it stands, after the place given; the place of a row is (`place`, `id`)."""
-    values = {"xid": after[0], "id": after[1], "jurisdictions": caller.jurisdiction_list(), "limit": limit}
-    return (await tx.execute(_CHANGED, values)).all()
+def _xid(place: int) -> ColumnElement[Any]:
+    return cast(cast(literal(place, BigInteger), Text), Xid8)
+
+
+async def open_points_of(tx: Tx, rows: Sequence[AnyRow], *, catalogue: Catalogue) -> dict[UUID, OpenPoints]:
+    """By id, of those that are not accepted yet: judged by what the registry has told by now, not by what it had told at the filing."""
+    cases = [(case_of(row), row) for row in rows if row.state in BEFORE_ACCEPTANCE]
+    if not cases:
+        return {}
+    applicants = await known.applicants(tx, usccs={case.applicant_uscc for case, _ in cases})
+    parks = await known.parks(tx, park_codes={case.park_code for case, _ in cases if case.park_code is not None})
+    return {
+        case.id: points_of(
+            case,
+            content=row.content,
+            catalogue=catalogue,
+            applicant=applicants.get(case.applicant_uscc),
+            park=parks.get(case.park_code or ""),
+        )
+        for case, row in cases
+    }
+
+
+def points_of(case: Case, *, content: Mapping[str, Any], catalogue: Catalogue, applicant: Applicant | None, park: Park | None) -> OpenPoints:
+    """Of one case by the rules that it is pinned to; none once it is accepted."""
+    if case.state not in BEFORE_ACCEPTANCE:
+        return OpenPoints()
+    return open_points(
+        catalogue.item_version(case.item_version),
+        policy=catalogue.policy(case.policy_id),
+        claim=case.claim,
+        kinds=[each["kind"] for each in content["evidence"]],
+        applicant=applicant,
+        park=park,
+        filed_on=case.filed_on,
+    )
 
 
 async def history(tx: Tx, *, application_id: UUID) -> Sequence[AnyRow]:
@@ -59,8 +112,3 @@ async def decisions(tx: Tx, *, application_id: UUID) -> Sequence[AnyRow]:
 
 async def late_changes(tx: Tx, *, application_id: UUID) -> Sequence[AnyRow]:
     return (await tx.execute(select(late_change).where(late_change.c.application_id == application_id).order_by(late_change.c.id))).all()
-
-
-def _within(statement: Select[Any], *, caller: Caller) -> Select[Any]:
-    allowed = caller.jurisdiction_list()
-    return statement if allowed is None else statement.where(application.c.jurisdiction_id.in_(allowed))

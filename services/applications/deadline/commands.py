@@ -1,14 +1,13 @@
-"""Deadlines that passed, and deadlines that can be computed now that their calendar is published."""
+"""Deadlines that passed, and deadlines whose calendar was published or revised since."""
 
 import json
 from dataclasses import replace
 
 from sqlalchemy import select, text
-from sqlalchemy.sql import Select
 
 from services.applications.application.commands import By, Move, case_columns, case_of, event_fields, move_cases
 from services.applications.application.tables import application
-from services.applications.deadline.rules import recompute
+from services.applications.deadline.rules import Deadline, recompute
 from services.applications.intake.rules import Actor, State, check_transition
 from services.applications.policy.catalogue import Catalogue
 from shared import outbox
@@ -24,8 +23,9 @@ LAPSED_ZH = "逾期未补正，申报失效"
 
 async def lapse_uncorrected(tx: Tx, *, catalogue: Catalogue, moment: Moment) -> int:
     """Returned cases whose correction never came end the day after it was due; they may be filed anew."""
-    overdue = _locked().where(application.c.state == State.RETURNED, application.c.due_on < moment.on)
-    cases = [case_of(row) for row in await tx.execute(overdue)]
+    overdue = select(*case_columns()).where(application.c.state == State.RETURNED, application.c.due_on < moment.on)
+    locked = overdue.order_by(application.c.id).limit(CASES_PER_RUN_MAX).with_for_update(skip_locked=True)
+    cases = [case_of(row) for row in await tx.execute(locked)]
     moves = []
     for case in cases:
         check_transition(case.state, target=State.LAPSED, by=Actor.CLOCK)
@@ -37,22 +37,24 @@ async def lapse_uncorrected(tx: Tx, *, catalogue: Catalogue, moment: Moment) -> 
     return len(moved)
 
 
-_FILL = text("""
-UPDATE application a SET due_on = r.due_on FROM jsonb_populate_recordset(NULL::application, CAST(:rows AS jsonb)) r WHERE a.id = r.id
+_TERMS = text("SELECT DISTINCT due_working_days, due_from_day, due_on FROM application WHERE due_working_days IS NOT NULL")
+_SET = text("""
+UPDATE application a SET due_on = r.due_on
+FROM jsonb_populate_recordset(NULL::application, CAST(:terms AS jsonb)) r
+WHERE (a.due_working_days, a.due_from_day) = (r.due_working_days, r.due_from_day) AND a.due_on IS DISTINCT FROM r.due_on
 """)
 
 
 async def compute_open_deadlines(tx: Tx, *, calendar: Calendar) -> int:
-    """ "N working days from D" gets its day once the calendar reaches it. The term itself does not change, so no version is counted."""
-    waiting = _locked().where(application.c.due_on.is_(None), application.c.due_working_days.is_not(None))
-    cases = [case_of(row) for row in await tx.execute(waiting.where(application.c.due_from_day <= calendar.published_until))]
-    computed = [(case, recompute(case.due, calendar=calendar)) for case in cases if case.due is not None]
-    rows = [{"id": case.id, "due_on": due.due_on} for case, due in computed if due.due_on is not None]
-    if rows:
-        await tx.execute(_FILL, {"rows": json.dumps(rows, default=str)})
-    return len(rows)
+    """ "N working days from D" gets its day once the calendar reaches it, and another one when the calendar was revised.
 
-
-def _locked() -> Select[tuple[object, ...]]:
-    statement = select(*case_columns()).order_by(application.c.id).limit(CASES_PER_RUN_MAX)
-    return statement.with_for_update(skip_locked=True)
+    The term itself does not change, so no version is counted. A published closing date has no term and stays.
+    """
+    terms = [Deadline(working_days=row.due_working_days, from_day=row.due_from_day, due_on=row.due_on) for row in await tx.execute(_TERMS)]
+    computed = [(term, recompute(term, calendar=calendar)) for term in terms]
+    changed = [
+        {"due_working_days": new.working_days, "due_from_day": new.from_day, "due_on": new.due_on}
+        for old, new in computed
+        if new.due_on is not None and new != old
+    ]
+    return (await tx.execute(_SET, {"terms": json.dumps(changed, default=str)})).rowcount if changed else 0

@@ -6,7 +6,7 @@ from uuid import UUID
 from services.applications.application.commands import By, Case, Move, event_fields, lock_cases, move_cases, visible_case
 from services.applications.intake.rules import ENDED, Actor, State, leave, waiting_on
 from services.applications.policy.catalogue import Catalogue
-from services.applications.review.rules import check_reason
+from services.applications.review.rules import check_told_reason
 from shared import outbox
 from shared.caller import Caller
 from shared.clock import Moment
@@ -24,7 +24,7 @@ async def lock_case(tx: Tx, *, application_id: UUID, caller: Caller) -> Case:
 
 async def leave_case(tx: Tx, case: Case, *, target: State, by: Actor, reason: str, who: By, catalogue: Catalogue, moment: Moment) -> Case:
     """End the case in `target`, or send it there through RELEASING. The applicant is told `reason`."""
-    text = check_reason(reason, pointer="/reason")
+    text = check_told_reason(reason, pointer="/reason")
     position, _ = leave(case.state, target=target, by=by)
     item, policy = catalogue.item_version(case.item_version), catalogue.policy(case.policy_id)
     after = replace(

@@ -1,7 +1,6 @@
 """Filing over HTTP: one row, many rows, or a rehearsal that writes nothing."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,16 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from services.applications.claim.rules import Claim
 from services.applications.evidence.rules import Evidence
 from services.applications.intake import commands
-from services.applications.intake.commands import Ground, Outcome
+from services.applications.intake.commands import Ground, Outcome, RowStatus
 from services.applications.intake.rules import Filing
 from services.applications.policy.in_use import catalogue
 from services.applications.row.commands import Row
+from services.applications.row.rules import repeated_reference
+from services.applications.wire import Day, ToldAs
 from shared.auth import may
 from shared.caller import Caller
 from shared.clock import Moment
+from shared.db import Tx
 from shared.errors import Refusal
 from shared.idempotency import Once
 from shared.live import Live as LiveState
+from shared.money import Fen
 from shared.uscc import Uscc
 from shared.web import Live, Wire, etag, invalid, problem_of_row, router
 
@@ -55,14 +58,14 @@ class FileApplication(Wire):
     item_id: str = Field(max_length=40)
     applicant_uscc: Uscc
     jurisdiction_id: str = Field(max_length=40)
-    filed_on: date | None = None
-    requested_fen: int = Field(strict=True, gt=0, le=10**15)
+    filed_on: Day | None = None
+    requested_fen: Fen
     project_name: str | None = Field(default=None, max_length=200)
     project_code: str | None = Field(default=None, max_length=60)
     park_code: str | None = Field(default=None, max_length=40)
     level: str | None = Field(default=None, max_length=40)
     support_year: int | None = Field(default=None, strict=True, ge=2000, le=2100)
-    portal_number: str | None = Field(default=None, max_length=50)
+    portal_number: str | None = Field(default=None, min_length=1, max_length=50)
     evidence: list[EvidenceRow] = Field(default=[], max_length=40)
 
     def row(self, *, moment: Moment) -> Row:
@@ -96,14 +99,14 @@ class FileApplications(Wire):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"rows": [ROW_EXAMPLE]}]})
 
-    rows: list[Any] = Field(min_length=1, max_length=commands.ROWS_PER_CALL_MAX)
+    rows: list[Annotated[Any, ToldAs(FileApplication)]] = Field(min_length=1, max_length=commands.ROWS_PER_CALL_MAX)
 
 
 class FiledView(BaseModel):
     """What became of a row: created, changed (a new version), unchanged, or in-review (too late; the officer sees the difference)."""
 
     row_reference: str
-    status: str
+    status: RowStatus
     application_id: UUID | None
     case_number: str | None
     version: int | None
@@ -113,7 +116,6 @@ class FiledView(BaseModel):
 
     @classmethod
     def of(cls, outcome: Outcome) -> "FiledView":
-        judgement = outcome.judgement
         return cls(
             row_reference=outcome.row_reference,
             status=outcome.status,
@@ -121,14 +123,14 @@ class FiledView(BaseModel):
             case_number=outcome.case_number,
             version=outcome.version,
             state=outcome.state,
-            unverified=[fact.value for fact in judgement.unverified] if judgement else [],
-            missing_evidence=list(judgement.missing_evidence) if judgement else [],
+            unverified=[fact.value for fact in outcome.open_points.unverified],
+            missing_evidence=list(outcome.open_points.missing_evidence),
         )
 
 
 class RowResult(BaseModel):
     index: int
-    status: str
+    status: RowStatus
     filed: FiledView | None = None
     problem: dict[str, Any] | None = None
 
@@ -191,7 +193,7 @@ def _rehearsed(result: RowResult) -> RowResult:
     return result.model_copy(update={"filed": result.filed.model_copy(update={"application_id": None, "case_number": None, "version": None})})
 
 
-async def _file_readable(tx: Any, rows: Sequence[Any], *, live: LiveState, caller: Caller, moment: Moment) -> list[RowResult]:
+async def _file_readable(tx: Tx, rows: Sequence[Any], *, live: LiveState, caller: Caller, moment: Moment) -> list[RowResult]:
     """Read each row, file those that could be read, and answer all in their order."""
     results: dict[int, RowResult] = {}
     readable: dict[int, Row] = {}
@@ -203,7 +205,7 @@ async def _file_readable(tx: Any, rows: Sequence[Any], *, live: LiveState, calle
             results[index] = _refused(index, invalid(error.errors()))
             continue
         if row.row_reference in references:
-            results[index] = _refused(index, commands.repeated_reference(row.row_reference))
+            results[index] = _refused(index, repeated_reference(row.row_reference))
             continue
         references.add(row.row_reference)
         readable[index] = row

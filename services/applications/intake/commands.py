@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 from uuid import UUID
 
+from services.applications.application.queries import points_of
 from services.applications.claim.rules import already_filed
 from services.applications.deadline.rules import check_in_time, deadline
-from services.applications.intake.rules import BEFORE_ACCEPTANCE, Filing, Judgement, OpenPoints, State, judge_filing, open_points, waiting_on
+from services.applications.intake.rules import Filing, Judgement, OpenPoints, State, judge_filing, waiting_on
 from services.applications.item.rules import Applicant, Park
 from services.applications.known import queries as known
 from services.applications.policy.catalogue import Catalogue
@@ -145,17 +146,7 @@ def _judged(call: _Call, row: Row, *, filing: Filing, judgement: Judgement, fing
 
 def _as_it_stands(call: _Call, row: Row, *, standing: StandingRow, applicant: Applicant | None, status: RowStatus) -> Outcome:
     case = standing.case
-    points = OpenPoints()
-    if case.state in BEFORE_ACCEPTANCE:
-        points = open_points(
-            call.ground.catalogue.item_version(case.item_version),
-            policy=call.ground.catalogue.policy(case.policy_id),
-            claim=case.claim,
-            kinds=standing.evidence_kinds,
-            applicant=applicant,
-            park=call.parks.get(case.park_code or ""),
-            filed_on=case.filed_on,
-        )
+    park = call.parks.get(case.park_code or "")
     return Outcome(
         row_reference=row.row_reference,
         status=status,
@@ -163,7 +154,7 @@ def _as_it_stands(call: _Call, row: Row, *, standing: StandingRow, applicant: Ap
         case_number=case.case_number,
         version=case.version,
         state=case.state,
-        open_points=points,
+        open_points=points_of(case, content=standing.content, catalogue=call.ground.catalogue, applicant=applicant, park=park),
     )
 
 
@@ -211,9 +202,7 @@ async def _answer_unwritten(tx: Tx, call: _Call, unwritten: Sequence[JudgedRow])
         row, standing = each.row, background.standing
         if each.standing is None and standing is not None:
             if standing.fingerprint == each.fingerprint:
-                call.outcomes[row.row_reference] = _as_it_stands(
-                    call, row, standing=standing, applicant=background.applicant, status="unchanged"
-                )
+                call.outcomes[row.row_reference] = _as_it_stands(call, row, standing=standing, applicant=background.applicant, status="unchanged")
             else:
                 _refuse(call, row, filed_meanwhile())
         elif row.portal_number is not None and row.row_reference in taken:

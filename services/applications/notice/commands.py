@@ -6,13 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import insert, text, update
 
-from services.applications.application.commands import By, Case, Move, event_fields, lock_cases, move_cases
+from services.applications.application.commands import By, Case, Move, event_fields, lock_cases, move_cases, visible_case
 from services.applications.intake.commands import Ground
 from services.applications.intake.rules import Actor, State, check_transition, waiting_on
 from services.applications.known import queries as known
 from services.applications.notice import queries
 from services.applications.notice.queries import Notice
-from services.applications.notice.rules import NoticeDays, NoticeState, check_opening, check_superseding, may_confirm, notice_days
+from services.applications.notice.rules import ON_NOTICE, NoticeDays, NoticeState, check_opening, check_superseding, may_confirm, notice_days
 from services.applications.notice.tables import notice, notice_case
 from services.applications.policy.catalogue import NoticeRule
 from shared import outbox
@@ -29,7 +29,8 @@ CLOSED_PER_RUN_MAX = 20
 
 async def open_notice(tx: Tx, *, ids: Sequence[UUID], ground: Ground, caller: Caller, moment: Moment) -> Notice:
     """Announce these funded cases for the working days of their rule. Raises CalendarNotPublished: a closing day is never guessed."""
-    cases = await _visible_cases(tx, ids=ids, caller=caller)
+    locked = await lock_cases(tx, ids=ids)
+    cases = [visible_case(locked, application_id=each, caller=caller, pointer=f"/applications/{n}") for n, each in enumerate(ids)]
     rules = [ground.catalogue.policy(case.policy_id).notice_rule_on(case.filed_on) for case in cases]
     rule = check_opening([(case.case_number, case.state) for case in cases], rules=rules)
     days = notice_days(rule, opened_on=moment.on, calendar=ground.calendar)
@@ -44,7 +45,7 @@ async def supersede_notice(tx: Tx, *, notice_id: UUID, reason: str, ground: Grou
     """Announce the cases that are still on this notice anew from today; a published closing date changes in no other way."""
     earlier = await queries.lock_notice(tx, notice_id=notice_id)
     cases = await lock_cases(tx, ids=await queries.case_ids(tx, notice_id=notice_id))
-    standing = [case for case in cases.values() if case.state in (State.ON_NOTICE, State.SUSPENDED)]
+    standing = [visible_case(cases, application_id=case.id, caller=caller) for case in cases.values() if case.state in ON_NOTICE]
     rules = [ground.catalogue.policy(case.policy_id).notice_rule_on(case.filed_on) for case in standing]
     rule = next(iter({rule.version: rule for rule in rules}.values()), None)
     days = notice_days(rule, opened_on=moment.on, calendar=ground.calendar) if rule is not None else earlier.days
@@ -55,7 +56,16 @@ async def supersede_notice(tx: Tx, *, notice_id: UUID, reason: str, ground: Grou
     await _list_cases(tx, opened, cases=standing)
     await tx.execute(update(notice).where(notice.c.id == earlier.id).values(state=NoticeState.SUPERSEDED, closed_at=moment.at))
     moves = [
-        Move(before=case, after=case, action="supersede_notice", clause=rule.clause, rule_version=rule.version, reason=reason) for case in standing
+        Move(
+            before=case,
+            after=replace(case, due_on=days.closes_on),
+            action="supersede_notice",
+            clause=rule.clause,
+            rule_version=rule.version,
+            reason=reason,
+            facts=_days_facts(days),
+        )
+        for case in standing
     ]
     moved = await move_cases(tx, moves, by=By(caller=caller.id), moment=moment)
     await outbox.append(tx, *(_opened(case, opened, moment=moment) for case in moved))
@@ -71,25 +81,19 @@ async def close_due_notices(tx: Tx, *, ground: Ground, moment: Moment) -> int:
 
 
 async def _close(tx: Tx, due: Notice, *, ground: Ground, moment: Moment) -> int:
+    if due.state is not NoticeState.OPEN:
+        # Superseded between the look and the lock: its cases stand on the notice that took its place.
+        return 0
     ids = await queries.case_ids(tx, notice_id=due.id)
     cases = await lock_cases(tx, ids=ids)
     objections = await queries.objections_to(tx, ids=ids)
     ripe = [case for case in cases.values() if may_confirm(case.state, days=due.days, on=moment.on, objections=objections.get(case.id, ()))]
     moved = await move_cases(tx, [_confirmation(case, ground=ground) for case in ripe], by=CLOCK, moment=moment)
-    held = [case for case in cases.values() if case.state in (State.ON_NOTICE, State.SUSPENDED) and case not in ripe]
+    held = [case for case in cases.values() if case.state in ON_NOTICE and case not in ripe]
     if not held:
         await tx.execute(update(notice).where(notice.c.id == due.id).values(state=NoticeState.CLOSED, closed_at=moment.at))
     await outbox.append(tx, *(_confirmed(case, due, moment=moment) for case in moved))
     return len(moved) + (0 if held else 1)
-
-
-async def _visible_cases(tx: Tx, *, ids: Sequence[UUID], caller: Caller) -> list[Case]:
-    """In the order asked for; one that is not the caller's to know is not there."""
-    cases = await lock_cases(tx, ids=ids)
-    missing = [index for index, each in enumerate(ids) if each not in cases or not caller.covers(cases[each].jurisdiction_id)]
-    if missing:
-        raise NotFound("There is no such application.", detail_zh="未找到该申报。", pointer=f"/applications/{missing[0]}")
-    return [cases[each] for each in ids]
 
 
 async def _insert(tx: Tx, *, rule: NoticeRule, days: NoticeDays, supersedes: UUID | None, ground: Ground, caller: Caller, moment: Moment) -> Notice:
@@ -140,8 +144,11 @@ async def _list_cases(tx: Tx, opened: Notice, *, cases: Sequence[Case]) -> None:
 def _onto_notice(case: Case, *, rule: NoticeRule, days: NoticeDays, ground: Ground) -> Move:
     check_transition(case.state, target=State.ON_NOTICE, by=Actor.CITY)
     after = _waiting(replace(case, state=State.ON_NOTICE, due_on=days.closes_on), ground=ground)
-    facts = {"first_day": days.first_day.isoformat(), "last_day": days.last_day.isoformat(), "closes_on": days.closes_on.isoformat()}
-    return Move(before=case, after=after, action="open_notice", clause=rule.clause, rule_version=rule.version, facts=facts)
+    return Move(before=case, after=after, action="open_notice", clause=rule.clause, rule_version=rule.version, facts=_days_facts(days))
+
+
+def _days_facts(days: NoticeDays) -> dict[str, str]:
+    return {"first_day": days.first_day.isoformat(), "last_day": days.last_day.isoformat(), "closes_on": days.closes_on.isoformat()}
 
 
 def _confirmation(case: Case, *, ground: Ground) -> Move:

@@ -70,11 +70,11 @@ async def objections_to(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, list[Objec
     return {application_id: [ObjectionState(state) for state in states] for application_id, states in rows}
 
 
-async def list_notices(tx: Tx, *, after: tuple[str, UUID] | None, limit: int) -> Sequence[AnyRow]:
+async def list_notices(tx: Tx, *, after: tuple[date, UUID] | None, limit: int) -> Sequence[AnyRow]:
     """Newest first."""
     statement = select(notice).order_by(notice.c.first_day.desc(), notice.c.id.desc()).limit(limit)
     if after is not None:
-        statement = statement.where(tuple_(notice.c.first_day, notice.c.id) < (date.fromisoformat(after[0]), after[1]))
+        statement = statement.where(tuple_(notice.c.first_day, notice.c.id) < after)
     return (await tx.execute(statement)).all()
 
 

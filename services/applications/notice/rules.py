@@ -14,6 +14,9 @@ from shared.workdays import Calendar
 
 CASES_PER_NOTICE_MAX = 1_000
 
+# Where a case is while the public can object to its award.
+ON_NOTICE = frozenset({State.ON_NOTICE, State.SUSPENDED})
+
 
 class NoticeEmpty(Refusal):
     code = "notice-empty"
@@ -69,6 +72,12 @@ class ObjectionTooLate(Refusal):
     title_zh = "异议提出时间已超过公示期"
     remedy_en = "The matter can still be reported to the supervising departments."
     remedy_zh = "公示期满后仍可向有关监督部门反映情况。"
+
+
+class ObjectionFromTheFuture(Refusal):
+    code = "objection-from-the-future"
+    title_en = "The instant of receipt has not come yet"
+    title_zh = "收到时间晚于当前时间"
 
 
 class ObjectionDecided(Conflict):
@@ -146,9 +155,15 @@ def check_superseding(earlier: NoticeDays, *, earlier_state: NoticeState, days: 
         )
 
 
-def check_objection_in_time(days: NoticeDays, *, opened_at: datetime, received_at: datetime, zone: ZoneInfo) -> None:
+def check_objection_in_time(days: NoticeDays, *, opened_at: datetime, received_at: datetime, entered_at: datetime, zone: ZoneInfo) -> None:
     """What counts is the instant of receipt: from the opening to the end of the last day in the city's time."""
     assert received_at.tzinfo is not None, "an instant has a zone"
+    if received_at > entered_at:
+        raise ObjectionFromTheFuture(
+            f"It is {entered_at.astimezone(zone).isoformat()}; an objection is entered after its receipt.",
+            detail_zh=f"当前时间为{entered_at.astimezone(zone):%Y-%m-%d %H:%M:%S}，收到时间不得晚于当前时间。",
+            pointer="/received_at",
+        )
     if received_at < opened_at:
         raise ObjectionTooEarly(
             f"The notice began on {days.first_day}; an objection counts from then on.",

@@ -4,17 +4,20 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.applications.intake.commands import Ground
 from services.applications.notice.rules import ObjectionState
-from services.applications.objection import commands
+from services.applications.objection import commands, queries
+from services.applications.paging import id_of_last
 from services.applications.policy.in_use import catalogue
+from services.applications.review.rules import REASON_CHARS_MAX
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
+from shared.paging import Cursor, Limit, Page, write_cursor
 from shared.web import IfMatch, Live, Wire, etag, require_version, router
 
 objections = router("objections")
@@ -42,31 +45,28 @@ class DecideObjection(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [{"decision": "admitted", "reason": "情况属实，需要核查"}]})
 
     decision: Literal["admitted", "not_admitted", "upheld", "dismissed"]
-    reason: str = Field(max_length=2_000)
+    reason: str = Field(max_length=REASON_CHARS_MAX)
 
 
 class ObjectionView(BaseModel):
+    """Grounds and reason may name people: they are shown to the officers who decide, and go nowhere else."""
+
     id: UUID
     notice_id: UUID
     application_id: UUID
     state: str
     version: int
+    grounds: str
     received_at: datetime
+    entered_by: str
+    decided_by: str | None
     decided_at: datetime | None
-    case_state: str | None = None
+    reason: str | None
+    case_state: str
 
     @classmethod
-    def of(cls, row: AnyRow, *, case_state: str | None = None) -> "ObjectionView":
-        return cls(
-            id=row.id,
-            notice_id=row.notice_id,
-            application_id=row.application_id,
-            state=row.state,
-            version=row.version,
-            received_at=row.received_at,
-            decided_at=row.decided_at,
-            case_state=case_state,
-        )
+    def of(cls, row: AnyRow, *, case_state: str) -> "ObjectionView":
+        return cls.model_validate({**row._mapping, "case_state": case_state})
 
 
 @objections.post("/v1/objections", status_code=201, response_model=ObjectionView, summary="Enter an objection to a notice | 登记公示异议")
@@ -84,7 +84,26 @@ async def enter_objection(body: EnterObjection, caller: Annotated[Caller, may("o
             caller=caller,
             moment=live.now(),
         )
-        return await once.keep(tx, ObjectionView.of(entered), status=201, headers=etag(entered.version))
+        return await once.keep(
+            tx, ObjectionView.of(entered.objection, case_state=entered.case.state), status=201, headers=etag(entered.objection.version)
+        )
+
+
+@objections.get("/v1/objections", summary="Objections with their grounds | 公示异议列表")
+async def list_objections(
+    caller: Annotated[Caller, may("objections:read")],
+    live: Live,
+    state: Annotated[ObjectionState | None, Query()] = None,
+    notice_id: Annotated[UUID | None, Query()] = None,
+    application_id: Annotated[UUID | None, Query()] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[ObjectionView]:
+    filters = {"state": state, "notice_id": notice_id, "application_id": application_id}
+    async with live.transaction() as tx:
+        rows = await queries.list_objections(tx, caller=caller, filters=filters, after=id_of_last(cursor), limit=limit)
+    views = [ObjectionView.of(row, case_state=row.case_state) for row in rows]
+    return Page(rows=views, next_cursor=write_cursor(str(rows[-1].id)) if len(rows) == limit else None)
 
 
 @objections.post("/v1/objections/{objection_id}:decide", response_model=ObjectionView, summary="Decide on an objection | 处理公示异议")

@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert, select, update
 
-from services.applications.application.commands import By, Case, Move, event_fields, lock_cases, move_cases
-from services.applications.exit.commands import leave_case
+from services.applications.application.commands import By, Case, Move, event_fields, move_cases
+from services.applications.exit.commands import leave_case, lock_case
 from services.applications.intake.commands import Ground
 from services.applications.intake.rules import Actor, State, check_transition, waiting_on
 from services.applications.notice import queries
 from services.applications.notice.rules import (
+    ON_NOTICE,
     UNDECIDED,
     ObjectionState,
     case_after_objection,
@@ -29,12 +30,17 @@ from shared.errors import NotFound
 from shared.events.applications import CaseResumed, CaseSuspended
 from shared.ids import new_id
 
-ON_NOTICE = (State.ON_NOTICE, State.SUSPENDED)
+# What is told about an objection: what an objector wrote, and the officer's reason with it, may name people and stay in its own record.
+TOLD_ZH = {
+    State.SUSPENDED: "公示期内收到异议，已受理核查",
+    State.ON_NOTICE: "异议核查完毕，继续公示程序",
+    State.REFUSED: "公示期内的异议经核查成立，不予支持",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decided:
-    """An objection after its decision, and the case it concerns."""
+class Concerned:
+    """An objection as it stands after the step, and the case it concerns."""
 
     objection: AnyRow
     case: Case
@@ -42,14 +48,14 @@ class Decided:
 
 async def enter_objection(
     tx: Tx, *, notice_id: UUID, application_id: UUID, grounds: str, received_at: datetime, ground: Ground, caller: Caller, moment: Moment
-) -> AnyRow:
+) -> Concerned:
     """Take an objection in. It counts by when it reached the office, so it may be entered after the last day."""
     notice = await queries.lock_notice(tx, notice_id=notice_id)
     if application_id not in await queries.case_ids(tx, notice_id=notice_id):
         raise NotFound("The notice does not list this case.", detail_zh="该公示未列入此案件。", pointer="/application_id")
-    case = await _lock_case(tx, application_id=application_id, caller=caller)
-    received_at = min(received_at, moment.at)
-    check_objection_in_time(notice.days, opened_at=notice.opened_at, received_at=received_at, zone=ZoneInfo(ground.city.timezone))
+    case = await lock_case(tx, application_id=application_id, caller=caller)
+    zone = ZoneInfo(ground.city.timezone)
+    check_objection_in_time(notice.days, opened_at=notice.opened_at, received_at=received_at, entered_at=moment.at, zone=zone)
     if case.state not in ON_NOTICE:
         check_transition(case.state, target=State.SUSPENDED, by=Actor.CITY)
     entered = {
@@ -63,28 +69,27 @@ async def enter_objection(
         "entered_by": caller.id,
         "entered_at": moment.at,
     }
-    row: AnyRow = (await tx.execute(insert(objection).values(**entered).returning(objection))).one()
-    return row
+    return Concerned(objection=(await tx.execute(insert(objection).values(**entered).returning(objection))).one(), case=case)
 
 
 async def decide_objection(
     tx: Tx, standing: AnyRow, *, target: ObjectionState, reason: str, ground: Ground, caller: Caller, moment: Moment
-) -> Decided:
+) -> Concerned:
     """Admit, not admit, uphold or dismiss; the case follows: suspended, released and refused, or back on notice."""
     check_objection_step(ObjectionState(standing.state), target=target)
     text = check_reason(reason, pointer="/reason")
-    case = await _lock_case(tx, application_id=standing.application_id, caller=caller)
+    case = await lock_case(tx, application_id=standing.application_id, caller=caller)
     values = {"state": target, "version": standing.version + 1, "decided_by": caller.id, "decided_at": moment.at, "reason": text}
     decided = (await tx.execute(update(objection).where(objection.c.id == standing.id).values(**values).returning(objection))).one()
     others = await _other_objections(tx, standing)
     state = case_after_objection(case.state, decided=target, others=others)
     if case.state in ON_NOTICE and state is not case.state:
-        case = await _follow(tx, case, state=state, objection_id=standing.id, reason=text, ground=ground, caller=caller, moment=moment)
-    return Decided(objection=decided, case=case)
+        case = await _follow(tx, case, state=state, objection_id=standing.id, ground=ground, caller=caller, moment=moment)
+    return Concerned(objection=decided, case=case)
 
 
-async def _follow(tx: Tx, case: Case, *, state: State, objection_id: UUID, reason: str, ground: Ground, caller: Caller, moment: Moment) -> Case:
-    who = By(caller=caller.id)
+async def _follow(tx: Tx, case: Case, *, state: State, objection_id: UUID, ground: Ground, caller: Caller, moment: Moment) -> Case:
+    who, reason = By(caller=caller.id), TOLD_ZH[state]
     if state is State.REFUSED:
         return await leave_case(tx, case, target=State.REFUSED, by=Actor.CITY, reason=reason, who=who, catalogue=ground.catalogue, moment=moment)
     check_transition(case.state, target=state, by=Actor.CITY)
@@ -95,9 +100,7 @@ async def _follow(tx: Tx, case: Case, *, state: State, objection_id: UUID, reaso
     move = Move(before=case, after=after, action=action, clause=rule.clause, rule_version=rule.version, reason=reason)
     (moved,) = await move_cases(tx, [move], by=who, moment=moment)
     told = CaseSuspended if state is State.SUSPENDED else CaseResumed
-    # What an objector wrote, and the officer's reason with it, may name people: the event says only that it happened.
-    summary = "公示期内收到异议，已受理核查" if state is State.SUSPENDED else "异议核查完毕，继续公示程序"
-    await outbox.append(tx, told(**event_fields(moved, moment=moment), objection_id=objection_id, reason=summary))
+    await outbox.append(tx, told(**event_fields(moved, moment=moment), objection_id=objection_id, reason=reason))
     return moved
 
 
@@ -107,15 +110,8 @@ async def lock_objection(tx: Tx, *, objection_id: UUID, caller: Caller) -> AnyRo
     if row is None:
         raise NotFound("There is no such objection.", detail_zh="未找到该异议。")
     await queries.lock_notice(tx, notice_id=row.notice_id)
-    await _lock_case(tx, application_id=row.application_id, caller=caller)
+    await lock_case(tx, application_id=row.application_id, caller=caller)
     return (await tx.execute(select(objection).where(objection.c.id == objection_id).with_for_update())).one()
-
-
-async def _lock_case(tx: Tx, *, application_id: UUID, caller: Caller) -> Case:
-    case = (await lock_cases(tx, ids=[application_id])).get(application_id)
-    if case is None or not caller.covers(case.jurisdiction_id):
-        raise NotFound("There is no such application.", detail_zh="未找到该申报。", pointer="/application_id")
-    return case
 
 
 async def _other_objections(tx: Tx, standing: AnyRow) -> list[ObjectionState]:

@@ -17,7 +17,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.errors import Refusal
 from shared.idempotency import Once
-from shared.money import FEN_MAX
+from shared.money import Fen
 from shared.web import Live, Wire, invalid, problem_of_row, router
 
 reviews = router("reviews")
@@ -38,7 +38,7 @@ class TakeDecision(Wire):
     stage: str = Field(max_length=40)
     verdict: Verdict
     reason: str | None = Field(default=None, max_length=REASON_CHARS_MAX)
-    amount_fen: int | None = Field(default=None, strict=True, ge=-FEN_MAX, le=FEN_MAX)
+    amount_fen: Fen | None = None
 
     def asked(self) -> Asked:
         return Asked(application_id=self.application_id, stage=self.stage, verdict=self.verdict, reason=self.reason, amount_fen=self.amount_fen)
@@ -50,7 +50,9 @@ class TakeDecisions(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [{"decisions": [DECISION_EXAMPLE], "officer": "hc-0012"}]})
 
     decisions: list[Annotated[Any, ToldAs(TakeDecision)]] = Field(min_length=1, max_length=DECISIONS_PER_CALL_MAX)
-    officer: OfficerName | None = Field(default=None, description="Systems name the officer who decided; staff leave it out | 系统报送须填写，工作人员勿填")
+    officer: OfficerName | None = Field(
+        default=None, description="Systems name the officer who decided; staff leave it out | 系统报送须填写，工作人员勿填"
+    )
 
 
 class DecisionResult(BaseModel):

@@ -14,7 +14,7 @@ from services.applications.evidence.rules import check_complete
 from services.applications.intake.commands import Ground
 from services.applications.intake.rules import Actor, State, check_transition, check_verified, waiting_on
 from services.applications.item.rules import check_eligibility
-from services.applications.policy.catalogue import Item, Policy, Stage
+from services.applications.policy.catalogue import Decider, Item, Policy, Stage
 from services.applications.review.queries import Facts, facts_for
 from services.applications.review.rules import (
     DECISIONS_PER_CALL_MAX,
@@ -23,7 +23,7 @@ from services.applications.review.rules import (
     Outcome,
     Verdict,
     check_may_decide,
-    check_reason,
+    check_told_reason,
     decide,
     decider_for,
 )
@@ -197,7 +197,7 @@ def _at_stage(call: _Call, case: Case, *, stage: Stage, pending: Sequence[Decide
 
 def _sent_away(call: _Call, asked: Asked, *, case: Case, target: State, policy: Policy, correction_working_days: int) -> Move:
     """Returned for correction with a day, or refused; a refusal gives the once key back."""
-    reason = check_reason(asked.reason, pointer="/reason")
+    reason = check_told_reason(asked.reason, pointer="/reason")
     acceptance = policy.acceptance_on(case.filed_on)
     after = replace(case, state=target, waiting_on=waiting_on(target, acceptance=acceptance, pending=()))
     if target is State.RETURNED:

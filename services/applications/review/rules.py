@@ -197,12 +197,12 @@ def decider_for(caller: Caller, *, stage_id: str, stages: Sequence[Stage], waiti
 
 
 def check_reason(reason: str | None, *, pointer: str) -> str:
-    """The reason without outer space; what goes against the applicant is never done without one."""
+    """The reason without outer space; what goes against somebody is never done without one."""
     text = (reason or "").strip()
     if len(text) < REASON_CHARS_MIN:
         raise ReasonMissing(
-            f"Give the reason in at least {REASON_CHARS_MIN} characters: the applicant is told it.",
-            detail_zh=f"请说明理由（至少{REASON_CHARS_MIN}个字），理由将告知申报单位。",
+            f"Give the reason in at least {REASON_CHARS_MIN} characters.",
+            detail_zh=f"请说明理由（至少{REASON_CHARS_MIN}个字）。",
             pointer=pointer,
         )
     if len(text) > REASON_CHARS_MAX:
@@ -211,6 +211,12 @@ def check_reason(reason: str | None, *, pointer: str) -> str:
             detail_zh=f"理由共{len(text)}个字，最多{REASON_CHARS_MAX}个字。",
             pointer=pointer,
         )
+    return text
+
+
+def check_told_reason(reason: str | None, *, pointer: str) -> str:
+    """One that the applicant is told: it travels in an event, where personal data and accounts may not."""
+    text = check_reason(reason, pointer=pointer)
     if _holds_personal_number(text):
         raise ReasonHoldsPersonalData(
             "A telephone, identity or account number was found in the reason.", detail_zh="理由中发现电话、身份证或银行账户号码。", pointer=pointer
@@ -242,7 +248,9 @@ def decide(*, item: Item, stages: Sequence[Stage], state: State, stage: str | No
     own = next((each for each in of_stage if each.decider is decision.decider), None)
     _check_officer(decision, earlier=earlier, own=own)
     if decision.verdict is not Verdict.APPROVE:
-        check_reason(decision.reason, pointer="/reason")
+        if decision.amount_fen is not None:
+            raise AmountNotAsked("Only an approval sets a sum.", detail_zh="只有同意的审核意见可以核定金额。", pointer="/amount_fen")
+        check_told_reason(decision.reason, pointer="/reason")
         target = State.REFUSED if decision.verdict is Verdict.REFUSE else State.RETURNED
         return Outcome(state=target, stage=None, replaces=own is not None)
     others = [each for each in of_stage if each.decider is not decision.decider]

@@ -26,10 +26,6 @@ class StandingRow:
     def known(self) -> KnownRow:
         return KnownRow(applicant_uscc=self.case.applicant_uscc, fingerprint=bytes.fromhex(self.fingerprint), state=self.case.state)
 
-    @property
-    def evidence_kinds(self) -> list[str]:
-        return [each["kind"] for each in self.content["evidence"]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Background:

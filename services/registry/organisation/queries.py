@@ -50,7 +50,7 @@ def within(caller: Caller) -> tuple[ColumnElement[bool], ...]:
 
 
 def contains(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
-    """Full width and case do not matter: （威海） is found by (威海)."""
+    """Full width and case do not matter: （海滨） is found by (海滨)."""
     return func.strpos(_folded(column), _folded(literal(text))) > 0
 
 

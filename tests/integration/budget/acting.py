@@ -16,7 +16,7 @@ from services.budget.waiting import consumers as waiting
 from shared.events import Event
 from shared.events.applications import AwardConfirmed, AwardsProposed, ProposedAward, ReleaseRequested
 from shared.live import Live, open_live
-from tests.building import BUSINESS_NOW, Announced, Staff, announced, fetch, settings_of, staff_token
+from tests.building import BUSINESS_NOW, Staff, announced, fetch, settings_of, staff_token
 from tests.runtime import Database
 
 YEAR = 2025
@@ -185,14 +185,26 @@ async def balances(client: httpx.AsyncClient, *, fiscal_year: int = YEAR) -> dic
     return dict((await client.get("/v1/ledger/balances", params={"fiscal_year": fiscal_year}, auth=AUDITOR)).json())
 
 
-async def told(database: Database, *cases: Case) -> list[Announced]:
+@dataclass(frozen=True)
+class Told:
+    """An event as it waits to be sent; `kind` is its type without service and version."""
+
+    kind: str
+    body: dict[str, Any]
+
+
+async def told(database: Database, *cases: Case) -> list[Told]:
     """What was announced about these cases, in order; about all when none is named."""
     keys = {str(case.application_id) for case in cases}
-    return [each for each in await announced(database, service="budget") if not keys or each.key in keys]
+    return [
+        Told(kind=each.type.removeprefix("budget.").removesuffix(".v1"), body=each.body or {})
+        for each in await announced(database, service="budget")
+        if not keys or each.key in keys
+    ]
 
 
-def kinds(events: Sequence[Announced]) -> list[str]:
-    return [each.type.removeprefix("budget.").removesuffix(".v1") for each in events]
+def kinds(events: Sequence[Told]) -> list[str]:
+    return [each.kind for each in events]
 
 
 async def states(database: Database) -> dict[UUID, str]:

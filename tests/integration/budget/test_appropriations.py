@@ -42,7 +42,8 @@ async def test_the_journal_names_accounts_document_policy_and_who(client: httpx.
     assert (free["dr"], free["cr"]) == ("2025/指标:待分配", "2025/指标:可用")
     assert {source["document"], free["document"]} == {"财预指〔2025〕8号"}
     assert source["policy_version"] == "2023-15/fund@2023-06-12"
-    assert source["maker"] == source["caller"] and source["maker"].endswith("|finance-1")
+    assert source["maker"] == source["caller"]
+    assert source["maker"].endswith("|finance-1")
     assert (source["effective_on"], source["origin_year"], source["leg"]) == ("2025-09-15", 2025, 1)
 
 
@@ -53,10 +54,11 @@ async def test_several_appropriations_of_a_year_add_up_to_the_ceiling(client: ht
     above = await appropriate(client, 1)
 
     assert (first.status_code, last.status_code, above.status_code) == (201, 201, 422)
-    told_ = above.json()
-    assert told_["code"] == "above-ceiling"
-    assert "2,000,000.01" in told_["detail"] and "三(二)" in told_["detail_zh"]
-    assert (told_["appropriated_fen"], told_["ceiling_fen"], told_["asked_fen"]) == (200_000_000, 200_000_000, 1)
+    problem = above.json()
+    assert problem["code"] == "above-ceiling"
+    assert "2,000,000.01" in problem["detail"]
+    assert "三(二)" in problem["detail_zh"]
+    assert (problem["appropriated_fen"], problem["ceiling_fen"], problem["asked_fen"]) == (200_000_000, 200_000_000, 1)
     assert await written(database) == before
 
 

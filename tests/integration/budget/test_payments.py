@@ -253,8 +253,8 @@ async def test_a_release_after_approval_is_refused(client: httpx.AsyncClient, li
     await bank_says(client, paid_row(order))
     await hear(live, release_of(case))
 
-    answers = [each for each in await told(database, case) if each.type == "budget.release_refused.v1"]
-    assert [answer.body and answer.body["reason_code"] for answer in answers] == ["money-on-its-way", "already-paid"]
+    answers = [each for each in await told(database, case) if each.kind == "release_refused"]
+    assert [answer.body["reason_code"] for answer in answers] == ["money-on-its-way", "already-paid"]
     assert (await balances(client))["paid_fen"] == 1_000_000
 
 

@@ -194,9 +194,7 @@ async def test_a_release_and_its_proposal_meet_and_nothing_stays_held(
     proposals = [proposed(award(100_000)) for _ in range(8)]
     cases = [case for proposal in proposals for case in cases_of(proposal)]
 
-    await at_once(
-        [*(hear(live, proposal) for proposal in proposals), *(hear(live, release_of(case)) for case in cases)], seed=round_number
-    )
+    await at_once([*(hear(live, proposal) for proposal in proposals), *(hear(live, release_of(case)) for case in cases)], seed=round_number)
 
     assert set((await states(database)).values()) == {"released"}
     assert [kinds(await told(database, case)).count("funds_released") for case in cases] == [1] * 8

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from tests.building import announced, fetch
+from tests.building import announced, fetch, holding, until_waiting
 from tests.integration.registry.callers import HUANCUI, HUANCUI_USCC, REGISTRAR, WENDENG, WENDENG_USCC, permit, register
 from tests.runtime import Database
 
@@ -107,6 +107,20 @@ async def test_a_changed_permit_is_a_new_version(registry: httpx.AsyncClient, da
     assert (changed.status_code, changed.json()["version"], changed.json()["last_day"]) == (200, 2, "2033-02-28")
     assert (stale.status_code, same.status_code, same.json()["version"]) == (412, 200, 2)
     assert await institution_events(database) == ["registry.institution_recorded.v1", "registry.institution_changed.v1"]
+
+
+async def test_of_two_changes_of_one_version_at_once_one_is_stale(registry: httpx.AsyncClient, database: Database) -> None:
+    await register(registry)
+    path = f"{PATH}/{(await record(registry)).json()['id']}:change"
+    contents = [{name: value for name, value in permit(last_day=last_day).items() if name != "basis"} for last_day in ("2033-02-28", "2032-02-29")]
+
+    async with holding(database, "SELECT FROM organisation WHERE uscc = $1 FOR UPDATE", HUANCUI_USCC, service="registry"):
+        changes = [asyncio.create_task(registry.post(path, json=content, auth=HUANCUI, headers={"If-Match": '"1"'})) for content in contents]
+        await until_waiting(database, sessions=2)
+    answers = await asyncio.gather(*changes)
+
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
+    assert len(await institution_events(database)) == 2
 
 
 async def test_a_permit_cannot_take_the_number_of_another(registry: httpx.AsyncClient, database: Database) -> None:

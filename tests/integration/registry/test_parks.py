@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from tests.building import announced, fetch
+from tests.building import announced, fetch, holding, until_waiting
 from tests.integration.registry.callers import HUANCUI, HUANCUI_USCC, REGISTRAR, WENDENG, WENDENG_USCC, register
 from tests.runtime import Database
 
@@ -98,6 +98,33 @@ async def test_a_new_operator_is_announced_under_its_own_key_with_a_higher_versi
     assert (changed.status_code, changed.json()["operator_uscc"], changed.headers["ETag"]) == (200, WENDENG_USCC, '"2"')
     assert (stale.status_code, same.status_code) == (412, 200)
     assert await park_events(database) == [("park_registered", HUANCUI_USCC, 1), ("park_changed", WENDENG_USCC, 2)]
+
+
+async def test_of_two_changes_of_one_version_at_once_one_is_stale(registry: httpx.AsyncClient, database: Database) -> None:
+    await register(registry)
+    await register_park(registry)
+    contents = [{"name": name, "operator_uscc": HUANCUI_USCC} for name in ("甲产业园", "乙产业园")]
+
+    async with holding(database, "SELECT FROM park FOR UPDATE", service="registry"):
+        path, read = f"{PATH}/HC-01:change", {"If-Match": '"1"'}
+        changes = [asyncio.create_task(registry.post(path, json=content, auth=HUANCUI, headers=read)) for content in contents]
+        await until_waiting(database, sessions=2)
+    answers = await asyncio.gather(*changes)
+
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
+    assert len(await park_events(database)) == 2
+
+
+async def test_an_operator_that_ends_at_the_same_moment_gets_no_park(registry: httpx.AsyncClient, database: Database) -> None:
+    await register(registry)
+    ending = "UPDATE organisation SET status = 'ended', ended_on = '2025-09-15', ending_cause = 'dissolved' WHERE uscc = $1"
+
+    async with holding(database, ending, HUANCUI_USCC, service="registry") as other:
+        registering = asyncio.create_task(register_park(registry))
+        await until_waiting(database, sessions=1)
+        await other.commit()
+
+    assert ((await registering).status_code, await park_events(database)) == (409, [])
 
 
 async def test_an_operator_must_be_registered_and_active(registry: httpx.AsyncClient, database: Database) -> None:

@@ -191,6 +191,29 @@ async def test_a_roster_is_compared_with_what_another_change_leaves(registry: ht
     assert (event["name"], event["version"]) == (registration()["name"], 3)
 
 
+async def test_nobody_changes_an_organisation_while_a_roster_is_at_it(registry: httpx.AsyncClient, database: Database) -> None:
+    await register(registry)
+    await register(registry, uscc=WENDENG_USCC, jurisdiction_id="wendeng")
+    change = {"kind": "other", "name": "新名人力资源有限公司", "jurisdiction_id": "huancui"}
+    insert = """
+        INSERT INTO institution (id, uscc, basis, number, number_as_written, scope, first_day, version, recorded_at, changed_at, changed_by)
+        VALUES (gen_random_uuid(), $1, 'permit', '(鲁)人服证字〔2023〕第0000000001号', '', '{}', '2023-03-01', 1, now(), now(), 'x')
+    """
+
+    async with holding(database, insert, WENDENG_USCC, service="registry"):
+        roster = asyncio.create_task(take(registry, [registration(institution=permit())]))
+        await until_waiting(database, sessions=1)
+        path, read = f"/v1/organisations/{HUANCUI_USCC}:change", {"If-Match": '"1"'}
+        changing = asyncio.create_task(registry.post(path, json=change, auth=HUANCUI, headers=read))
+        await until_waiting(database, sessions=2)
+
+    assert (await roster, (await changing).status_code) == ([("changed", None)], 200)
+    assert [(each.type, each.seq) for each in await announced(database, service="registry") if each.key == HUANCUI_USCC][1:] == [
+        ("registry.institution_recorded.v1", 2),
+        ("registry.organisation_changed.v1", 3),
+    ]
+
+
 async def test_four_rosters_at_once_make_each_organisation_once(registry: httpx.AsyncClient, database: Database) -> None:
     rows = [
         registration(uscc=make_synthetic(f"91371002MA3D{number:05d}"), institution=permit(number=f"3710022300{number:02d}"), contact=CONTACT)

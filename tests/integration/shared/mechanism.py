@@ -28,7 +28,8 @@ from tests.runtime import Database, Topics
 CITY_FILE = Path("deploy/city.toml")
 RESTART_GAP_S = 0.1
 MOMENT: dict[str, Any] = {"happened_at": datetime(2025, 9, 1, tzinfo=UTC), "happened_on": date(2025, 9, 1)}
-ONE, TWO, THREE, FOUR = (make_synthetic(body) for body in ("91990000MA0000001", "91990000MA0000002", "91990000MA0000003", "91990000MA0000004"))
+# Of two partitions, the second holds ONE and FOUR, the first TWO and THREE.
+ONE, TWO, THREE, FOUR = (make_synthetic(body) for body in ("91990000MA0000001", "91990000MA0000002", "91990000MA0000003", "91990000MA0000008"))
 HEARD_DDL = "CREATE TABLE heard (n bigint GENERATED ALWAYS AS IDENTITY, key text NOT NULL, version int NOT NULL)"
 
 
@@ -177,21 +178,36 @@ async def ended(task: asyncio.Task[None]) -> None:
         await task
 
 
-@contextlib.asynccontextmanager
-async def supervised(start: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[list[BaseException]]:
-    """As a supervisor does: whenever the work ends with a fault it is started anew. Gives the faults."""
-    faults: list[BaseException] = []
+@dataclass
+class Supervised:
+    """Work that is started anew whenever it ends, as a supervisor does; `crash` ends it."""
 
-    async def start_again_and_again() -> None:
+    start: Callable[[], Coroutine[Any, Any, None]]
+    faults: list[BaseException] = field(default_factory=list)
+    _current: asyncio.Task[None] | None = field(default=None, init=False)
+
+    def crash(self) -> None:
+        if self._current is not None:
+            self._current.cancel()
+
+    async def run(self) -> None:
         while True:
+            self._current = asyncio.create_task(self.start())
             try:
-                await start()
-            except Exception as fault:
-                faults.append(fault)
-                await asyncio.sleep(RESTART_GAP_S)
+                await asyncio.wait({self._current})
+            finally:
+                self._current.cancel()
+                await asyncio.wait({self._current})
+            if not self._current.cancelled() and (fault := self._current.exception()) is not None:
+                self.faults.append(fault)
+            await asyncio.sleep(RESTART_GAP_S)
 
-    async with running(start_again_and_again()):
-        yield faults
+
+@contextlib.asynccontextmanager
+async def supervised(start: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[Supervised]:
+    work = Supervised(start)
+    async with running(work.run()):
+        yield work
 
 
 @contextlib.asynccontextmanager

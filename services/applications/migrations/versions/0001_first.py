@@ -43,7 +43,6 @@ CREATE TABLE application (
     content_version INTEGER NOT NULL,
     content_fingerprint TEXT NOT NULL,
     once_key TEXT,
-    unverified TEXT[] DEFAULT '{}' NOT NULL,
     due_working_days INTEGER,
     due_from_day DATE,
     due_on DATE,
@@ -69,6 +68,8 @@ CREATE INDEX application_by_change ON application (changed_xid, id);
 CREATE INDEX application_by_place ON application (jurisdiction_id, id);
 
 CREATE INDEX application_by_state ON application (state, id);
+
+CREATE UNIQUE INDEX application_portal_number ON application (caller, portal_number) WHERE portal_number IS NOT NULL;
 
 CREATE TABLE known_assessment (
     park_code TEXT NOT NULL,
@@ -134,6 +135,16 @@ CREATE TABLE notice (
 );
 
 CREATE INDEX notice_by_close ON notice (state, closes_on);
+
+CREATE TABLE policy_version (
+    version TEXT NOT NULL,
+    policy_id TEXT NOT NULL,
+    section TEXT NOT NULL,
+    first_day DATE NOT NULL,
+    last_day DATE NOT NULL,
+    fingerprint TEXT NOT NULL,
+    CONSTRAINT policy_version_pkey PRIMARY KEY (version)
+);
 
 CREATE TABLE decision (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -231,7 +242,7 @@ CREATE TABLE step (
     CONSTRAINT step_application FOREIGN KEY(application_id) REFERENCES application (id)
 );
 
-CREATE INDEX step_by_application ON step (application_id, id);
+CREATE INDEX step_by_application ON step (application_id, id)
 """
 
 # The changed-since feed reads by transaction, so that no row is passed over while its transaction is still open.

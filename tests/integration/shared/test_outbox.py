@@ -1,0 +1,100 @@
+"""Announcing: the sequence counts per topic and key, and belongs to the transaction of the act."""
+
+import asyncio
+from typing import ClassVar
+
+import pytest
+from opentelemetry import trace
+
+from shared import outbox
+from shared.events import PAYLOAD_BYTES_MAX, Event
+from shared.events.registry import OrganisationEvent
+from tests.integration.shared.mechanism import MOMENT, ONE, TWO, Ear, Pair, organisation
+
+WRITERS = 20
+
+
+class ParkTold(Event):
+    """One of several parks of an operator: another aggregate under the same key."""
+
+    type: ClassVar[str] = "registry.park_told.v1"
+    topic: ClassVar[str] = "registry.events"
+
+    park_code: str
+    operator_uscc: str
+
+    def key(self) -> str:
+        return self.operator_uscc
+
+    def subject(self) -> str:
+        return self.park_code
+
+
+def park(code: str) -> ParkTold:
+    return ParkTold(**MOMENT, park_code=code, operator_uscc=ONE)
+
+
+async def test_several_aggregates_under_one_key_share_its_sequence(pair: Pair) -> None:
+    async with pair.registry.transaction() as tx:
+        await outbox.append(tx, park("A"), park("B"), park("A"))
+    await pair.announce(organisation(ONE, version=1))
+
+    async with pair.relaying(), pair.consuming(Ear()):
+        await pair.until("SELECT bool_or(last_seq = 4 OR parked) FROM notifications.consumer_key")
+
+    assert await pair.heard() == [(ONE, 1)]
+    assert await pair.reasons() == []
+    assert await pair.records() == [(ONE, 1), (ONE, 2), (ONE, 3), (ONE, 4)]
+
+
+async def test_one_append_keeps_the_order_given_over_all_keys(pair: Pair) -> None:
+    await pair.announce(*(organisation(key, version=version) for version in (1, 2, 3) for key in (TWO, ONE)))
+
+    rows = await pair.rows("SELECT key, event_seq, headers ->> 'ce_type' AS type FROM registry.outbox ORDER BY id")
+    assert [(row["key"], row["event_seq"]) for row in rows] == [(TWO, 1), (ONE, 1), (TWO, 2), (ONE, 2), (TWO, 3), (ONE, 3)]
+
+
+async def test_many_writers_at_once_leave_no_gap_and_no_deadlock(pair: Pair) -> None:
+    """Each names both keys, half of them the other way round."""
+
+    def events(number: int) -> list[OrganisationEvent]:
+        keys = (ONE, TWO) if number % 2 else (TWO, ONE)
+        return [organisation(key, version=1) for key in keys]
+
+    await asyncio.gather(*(pair.announce(*events(number)) for number in range(WRITERS)))
+
+    rows = await pair.rows("SELECT key, array_agg(event_seq ORDER BY id) AS seqs FROM registry.outbox GROUP BY key")
+    assert {row["key"]: row["seqs"] for row in rows} == {key: [*range(1, WRITERS + 1)] for key in (ONE, TWO)}
+
+
+async def test_the_trace_of_the_act_goes_out_with_its_event(pair: Pair) -> None:
+    with trace.get_tracer(__name__).start_as_current_span("an act") as span:
+        await pair.announce(organisation(ONE, version=1))
+
+    ((header,),) = await pair.rows("SELECT headers ->> 'ce_traceparent' FROM registry.outbox")
+    assert f"{span.get_span_context().trace_id:032x}" in header
+
+
+async def test_a_body_above_the_limit_is_a_bug_and_nothing_is_written(pair: Pair) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        await pair.announce(organisation(ONE, version=1), organisation(ONE, version=2).model_copy(update={"name": "名" * PAYLOAD_BYTES_MAX}))
+
+    assert (await pair.rows("SELECT count(*) FROM registry.stream"))[0][0] == 0
+
+
+async def test_the_relay_is_not_woken_for_what_was_rolled_back(pair: Pair) -> None:
+    bell = pair.registry.database.bell
+
+    class Undo(Exception):
+        pass
+
+    with pytest.raises(Undo):
+        async with pair.registry.transaction() as tx:
+            await outbox.append(tx, organisation(ONE, version=1))
+            raise Undo
+    async with pair.registry.transaction():
+        pass
+    after_the_rollback = bell._rung.is_set()
+    await pair.announce(organisation(ONE, version=1))
+
+    assert (after_the_rollback, bell._rung.is_set()) == (False, True)
