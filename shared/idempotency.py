@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import text
 
@@ -93,8 +93,12 @@ def _in_flight(key: str) -> InFlight:
     return InFlight(f"Key {key} is being handled.", detail_zh=f"幂等键 {key} 对应的请求正在处理。")
 
 
-async def attempt(request: Request) -> Attempt:
-    key = request.headers.get("idempotency-key", "")
+KeyHeader: TypeAlias = Annotated[
+    str, Header(alias="Idempotency-Key", description="New for each act, the same when a call is repeated | 每次办理唯一，重发时不变")
+]
+
+
+async def attempt(request: Request, key: KeyHeader = "") -> Attempt:
     if not key or len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
         raise KeyMissing(
             f"Send Idempotency-Key with 1 to {KEY_CHARACTERS_MAX} printable ASCII characters.",

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from typing import Annotated, Any, TypeAlias
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -20,6 +20,7 @@ from shared.body import BATCH_BYTES_MAX, BODY_BYTES_MAX, BodyUnreadable, read_bo
 from shared.db import is_transient
 from shared.errors import FieldProblem, Invalid, Later, NotFound, Refusal, Stale, Unavailable, problem
 from shared.live import Live as LiveState
+from shared.openapi import PROBLEM_RESPONSES, describe, security_of
 from shared.tracing import TraceMiddleware
 
 log = structlog.get_logger()
@@ -87,6 +88,8 @@ class SecuredRoute(APIRoute):
         handle = super().get_route_handler()
         permission = permission_of(self)
         assert permission is not None, f"{self.path} declares neither may() nor anyone()"
+        if isinstance(permission, Permission):
+            self.openapi_extra = security_of(self, permission)
         bytes_max = BATCH_BYTES_MAX if self.path.endswith(BATCH_VERBS) else BODY_BYTES_MAX
 
         async def secured(request: Request) -> Response:
@@ -129,9 +132,9 @@ def live(request: Request) -> LiveState:
 Live: TypeAlias = Annotated[LiveState, Depends(live)]
 
 
-def if_match(request: Request) -> int:
+def if_match(if_match: Annotated[str, Header(description='ETag of the version you read, as in "3" | 所依据版本的ETag')] = "") -> int:
     """The version named by If-Match: a quoted whole number, as ETags here are."""
-    value = request.headers.get("if-match", "").removeprefix("W/").strip('"')
+    value = if_match.removeprefix("W/").strip('"')
     if not value.isascii() or not value.isdigit() or len(value) > 18:
         raise IfMatchMissing(
             'If-Match must name the version you read, as in If-Match: "3".', detail_zh='请用 If-Match 指明所依据的版本，如 If-Match: "3"。'
@@ -166,7 +169,8 @@ def create_app(
         async with live_state.running():
             yield
 
-    app = FastAPI(title=title, summary=summary, version="1", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(title=title, summary=summary, version="1", lifespan=lifespan, redirect_slashes=False, responses=PROBLEM_RESPONSES)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the description
     app.state.live = live_state
     app.state.authenticator = authenticator
     for each in (*routers, health_router()):

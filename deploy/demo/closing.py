@@ -8,13 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from deploy.demo.filing_act import Filed
 from deploy.demo.fund import show_fund_by_line
 from deploy.demo.notice_act import Announced
 from deploy.demo.payment_act import Paid
 from deploy.demo.readback import read_cases, read_journal, read_messages, read_portal
 from deploy.demo.review_act import Reviewed
-from deploy.demo.telling import require, table, yuan
+from deploy.demo.telling import note, require, table, yuan
 from deploy.demo.world import World, rows_of
 
 KINDS_ZH = {"basic": "基本信息", "process": "过程", "special": "特别程序", "done": "办结"}
@@ -76,9 +78,7 @@ def show_ends(world: World, cases: dict[str, dict[str, Any]]) -> None:
     world.step(zh=f"{len(cases)}件的结局：{told}；到账合计{yuan(paid_fen)}元", en="how the cases ended", clause="fund")
     for case in (each for each in cases.values() if each["state"] == "waiting_for_funds"):
         applicant = world.cast.by_uscc(case["applicant_uscc"]).name
-        world.out.print(
-            f"            {case['state_zh']}：{case['case_number']} {applicant} {yuan(case['amount_fen'])}元。{case['next_step_zh']}", soft_wrap=True
-        )
+        note(world.out, f"{case['state_zh']}：{case['case_number']} {applicant} {yuan(case['amount_fen'])}元。{case['next_step_zh']}")
 
 
 def show_timeline(world: World, case: dict[str, Any], *, filed: Filed) -> None:
@@ -96,7 +96,7 @@ def show_told(world: World, messages: Sequence[dict[str, Any]], *, portal: dict[
     organisations = len({each["uscc"] for each in messages})
     world.step(zh=f"告知消息{len(messages)}条，送达{organisations}家单位的收件箱，一步一条", en="messages, one a step", clause="city")
     newest = max(messages, key=lambda each: str(each["happened_at"]))
-    world.out.print(f"            最后一条：{newest['title']}｜{newest['body']}", style="dim", soft_wrap=True, markup=False)
+    note(world.out, f"[dim]最后一条：{escape(newest['title'])}｜{escape(newest['body'])}[/]")
     kinds = "，".join(f"{KINDS_ZH[kind]}{portal['by_kind'][kind]}条" for kind in KINDS_ZH if kind in portal["by_kind"])
     world.step(
         zh=f"省级门户收到{portal['cases']}件的{portal['records']}条记录（{kinds}），逐件按序，无一拒收；其中{portal['sent_again']}条因门户故障重送",
@@ -115,7 +115,7 @@ def show_effect(world: World, effect: dict[str, Any]) -> None:
     for name, zh in (("one_hop_ms", "受理：申报 → 消息"), ("two_hops_ms", "审批：资金 → 申报 → 消息")):
         shown.add_row(zh, str(effect[name]["samples"]), f"{effect[name]['median']:.1f}", f"{effect[name]['max']:.1f}")
     world.out.print(shown)
-    world.out.print(f"            {effect['how']}", style="dim", soft_wrap=True)
+    note(world.out, f"[dim]{effect['how']}[/]")
 
 
 def gist(case: dict[str, Any]) -> dict[str, Any]:

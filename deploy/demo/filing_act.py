@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from deploy.clients.client import Client
 from deploy.demo.cast import FilingRow
-from deploy.demo.telling import require, table
+from deploy.demo.telling import note, require, table
 from deploy.demo.world import World, rows_of, until
 
 EVIDENCE_BYTES = 48_213
@@ -97,7 +97,7 @@ def show_answers(world: World, results: list[dict[str, Any]], *, titles: dict[st
     )
     lines = Counter(row.sent["item_id"] for row in good)
     require(set(lines) == set(titles), zh="应覆盖全部项目", en="every line is applied for")
-    world.out.print(f"            {len(lines)}个项目：" + "，".join(f"{titles[line]}{lines[line]}件" for line in titles), soft_wrap=True)
+    note(world.out, f"{len(lines)}个项目：" + "，".join(f"{titles[line]}{lines[line]}件" for line in titles))
     shown = table("每一件有误的，各有各的答复", "each wrong row, its own answer", "行", "问题", "答复", "说明")
     for row, result in zip(world.cast.filings, results, strict=True):
         if row.answer is None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deploy.demo.telling import require, table, yuan
+from deploy.demo.telling import note, require, table, yuan
 from deploy.demo.world import World
 
 STATES = ("available_fen", "reserved_fen", "in_transit_fen", "paid_fen")
@@ -36,5 +36,5 @@ async def show_fund_by_line(world: World) -> dict[str, Any]:
     for state in STATES[1:]:
         require(found[state] == sum(line[state] for line in found["lines"]), zh=f"{state}分项合计不符", en="the lines add up")
     parts = " + ".join(f"{name}{yuan(found[state])}" for name, state in zip(("可用", "已预留", "在途", "已支付"), STATES, strict=True))
-    world.out.print(f"            批复{yuan(found['appropriated_fen'])} = {parts}  [green]✓ 平衡[/]", soft_wrap=True)
+    note(world.out, f"[bold]批复{yuan(found['appropriated_fen'])} = {parts}[/]  [green]✓ 平衡[/]")
     return found

@@ -9,7 +9,7 @@ from deploy.clients.client import Client
 from deploy.demo.filing_act import Filed
 from deploy.demo.fund import show_fund
 from deploy.demo.review_act import Reviewed
-from deploy.demo.telling import require, yuan
+from deploy.demo.telling import note, require, yuan
 from deploy.demo.world import World, all_in, refusal_of, rows_of, wait_for_states
 from shared import workdays
 
@@ -50,7 +50,7 @@ async def open_notice(world: World, filed: Filed, reviewed: Reviewed) -> dict[st
         en="public notice over the National Day holiday",
         clause="notice",
     )
-    world.out.print(f"            {calendar_strip(notice)}", soft_wrap=True)
+    note(world.out, calendar_strip(notice))
     await wait_for_states(
         world, all_in("on_notice", [filed.ids[each] for each in reviewed.funded]), what_zh="进入公示", what_en="every funded case on notice"
     )

@@ -27,6 +27,7 @@ from deploy.local.stack import forget
 from deploy.local.supervision import ProcessFailed
 
 STOPPED_BY_SIGNAL = 130
+TITLE = "[bold]人力资源服务业扶持资金：从区市报送到资金到账[/]\n[dim]from a district's file to money paid, on a real PostgreSQL and a real Kafka[/]"
 # Beside the profiles' folders: what a run leaves is removed by the next, the facts of the last one stay.
 FACTS_FILE = STATE / "demo.json"
 
@@ -54,20 +55,15 @@ async def tell(profile: str, *, out: Console) -> None:
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    out.print(
-        Panel("人力资源服务业扶持资金：从区市报送到资金到账\n[dim]from a district's file to money paid, on a real PostgreSQL and a real Kafka[/]")
-    )
+    out.print(Panel.fit(TITLE))
     forget(profile)
     async with running_world(profile, out=out, tell=starting(out)) as world:
         document, short = world.cast.clauses["document"], world.cast.clauses["short"]
         out.print(f"全部就绪，用时{time.monotonic() - started_s:.1f}秒  [dim]everything is ready[/]")
-        out.print(
-            f"每步一行，〔〕内为依据，{short}即{document}；✗为系统拒绝或暂缓的  [dim]one line a step with its clause; ✗ is what the system refuses or holds up[/]"
-        )
+        out.print(f"〔〕内为依据，{short}即{document}；✗ 为系统拒绝或暂缓  [dim]the clause in 〔〕; ✗ is refused or held up[/]")
         closing.write((await play(world)).facts, file=FACTS_FILE)
-    out.print(
-        f"\n最终事实见{FACTS_FILE.relative_to(ROOT)}；全部进程已停止，共用时{time.monotonic() - started_s:.1f}秒  [dim]everything is stopped[/]"
-    )
+    took_s = time.monotonic() - started_s
+    out.print(f"\n最终事实见{FACTS_FILE.relative_to(ROOT)}；全部进程已停止，共用时{took_s:.1f}秒  [dim]everything is stopped[/]")
 
 
 def starting(out: Console) -> Callable[[str], None]:

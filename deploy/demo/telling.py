@@ -42,6 +42,11 @@ def aside(out: Console, *, zh: str, en: str) -> None:
     out.print(Text.assemble(" " * 12, ("✗ ", "red"), zh, ("  " + en, "dim")), soft_wrap=True)
 
 
+def note(out: Console, text: str) -> None:
+    """More about the step above."""
+    out.print(f"            {text}", soft_wrap=True)
+
+
 def table(title_zh: str, title_en: str, *headings: str, right: Sequence[int] = ()) -> Table:
     """`right`: columns of numbers."""
     made = Table(

@@ -57,9 +57,7 @@ NOT_IN_COMPOSE = {
 OF_THE_OTHER_PROCESS = {"http": {"worker_port"}, "worker": {"http_port"}}
 
 SCOPE = re.compile(r"[a-z]+(-[a-z]+)*:[a-z]+([-_][a-z]+)*")
-SCOPES_OF_NO_ROUTE = {
-    "notices:read": "in applications' roles; notices are open to anybody, so the scope opens nothing and should go",
-}
+SCOPES_OF_NO_ROUTE: dict[str, str] = {}
 
 
 def called_by(dependant: Dependant) -> Iterator[Callable[..., Any] | None]:

@@ -16,6 +16,8 @@ CLASSES_NAMED_SO = {"shared/inbox.py: Handler": "what handles an event, in the w
 ROLES = frozenset({"api", "clients", "commands", "consumers", "jobs", "queries", "rules", "tables"})
 OF_A_SERVICE = frozenset({"main", "schema", "settings", "worker"})
 FILES_BESIDE_ROLES = {
+    "services/applications/paging.py": "the cursors that its lists have in common",
+    "services/applications/wire.py": "types of request bodies that several of its nouns share",
     "services/budget/edge.py": "what every route of the budget asks of its caller, and the act that a booking is written for",
     "services/budget/sealing.py": "the cipher of payees' accounts, used by two nouns and known to no other service",
     "services/notifications/paging.py": "the one cursor that both of its lists have",
@@ -24,6 +26,8 @@ FILES_BESIDE_ROLES = {
 # The first argument is what is acted on; a transaction before it is the ground that the caller stands on.
 GROUND = frozenset({"self", "cls", "tx"})
 SECOND_BY_POSITION = {
+    "services/applications/review/rules.py: check_may_decide": "reads as a sentence: check that this caller may decide as that decider",
+    "services/applications/review/rules.py: is_same_person": "either way round",
     "services/notifications/policy/steps.py: check_every_step": "two sets of one kind, told apart by the name: told, silent",
     "services/notifications/portal/rules.py: progress_after": "reads as a sentence: progress after reporting these records",
     "services/registry/organisation/queries.py: contains": "reads as a sentence: column contains text",
@@ -45,7 +49,6 @@ CITY_FILE = ROOT / "deploy" / "city.toml"
 DIVISION_CODE = re.compile(r"(?<!\d)3710\d\d")
 CITY_LITERALS = {
     "services/applications/intake/api.py: huancui": "example of a request, to be written with ids of no city as in the registry's",
-    "services/registry/organisation/queries.py: 威海": "a name in the words about a search, to be written with 示例",
 }
 
 

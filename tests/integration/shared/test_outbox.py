@@ -7,6 +7,7 @@ import pytest
 from opentelemetry import trace
 
 from shared import outbox
+from shared.db import Database, open_database
 from shared.events import PAYLOAD_BYTES_MAX, Event
 from shared.events.registry import OrganisationEvent
 from tests.integration.shared.mechanism import MOMENT, ONE, TWO, Ear, Pair, organisation
@@ -82,19 +83,27 @@ async def test_a_body_above_the_limit_is_a_bug_and_nothing_is_written(pair: Pair
     assert (await pair.rows("SELECT count(*) FROM registry.stream"))[0][0] == 0
 
 
-async def test_the_relay_is_not_woken_for_what_was_rolled_back(pair: Pair) -> None:
-    bell = pair.registry.database.bell
+class Undo(Exception):
+    pass
 
-    class Undo(Exception):
-        pass
+
+async def announce_and_undo(database: Database) -> None:
+    async with database.transaction() as tx:
+        await outbox.append(tx, organisation(ONE, version=1))
+        raise Undo
+
+
+async def test_the_relay_is_woken_for_what_was_committed_and_not_for_what_was_rolled_back(pair: Pair) -> None:
+    """One pooled connection, whose bell nobody listens to."""
+    database = open_database(pair.registry.settings)
 
     with pytest.raises(Undo):
-        async with pair.registry.transaction() as tx:
-            await outbox.append(tx, organisation(ONE, version=1))
-            raise Undo
-    async with pair.registry.transaction():
+        await announce_and_undo(database)
+    async with database.transaction():
         pass
-    after_the_rollback = bell._rung.is_set()
-    await pair.announce(organisation(ONE, version=1))
+    rung_for_nothing = database.bell._rung.is_set()
+    async with database.transaction() as tx:
+        await outbox.append(tx, organisation(ONE, version=1))
 
-    assert (after_the_rollback, bell._rung.is_set()) == (False, True)
+    await database.engine.dispose()
+    assert (rung_for_nothing, database.bell._rung.is_set()) == (False, True)

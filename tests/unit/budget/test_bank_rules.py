@@ -1,0 +1,80 @@
+"""What the bank's rows do to a payment, in any order and however often they come."""
+
+from datetime import date, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.budget.bank import rules
+from services.budget.bank.rules import BankOutcome, BankRow, Effect, Issue
+from services.budget.payment.rules import OrderState
+
+TODAY = date(2025, 9, 15)
+ORDERED = date(2025, 9, 10)
+DAYS = st.sampled_from([ORDERED - timedelta(days=1), ORDERED, TODAY, TODAY + timedelta(days=1)])
+
+
+def row(outcome: BankOutcome, *, settled_on: date = TODAY, reference: str = "PO-1", amount_fen: int | None = None) -> BankRow:
+    reason = "户名不符" if outcome is BankOutcome.RETURNED else None
+    return BankRow(bank_reference=reference, outcome=outcome, settled_on=settled_on, amount_fen=amount_fen, reason=reason)
+
+
+def issue() -> Issue:
+    return Issue(state=OrderState.IN_TRANSIT, amount_fen=100, ordered_on=ORDERED, paid_on=None, returned_on=None)
+
+
+def judge(*rows: BankRow) -> list[object]:
+    judged = rules.judge_rows(rows, issues={"PO-1": issue()}, on=TODAY)
+    return [each if isinstance(each, Effect) else type(each) for each in judged]
+
+
+PAID, RETURNED = row(BankOutcome.PAID), row(BankOutcome.RETURNED)
+
+
+def test_paid_then_returned_moves_money_twice_and_closes_the_reference() -> None:
+    judged = judge(PAID, PAID, RETURNED, RETURNED, PAID, row(BankOutcome.PAID, settled_on=ORDERED))
+
+    assert judged == [Effect.PAY, Effect.NOTHING_NEW, Effect.RETURN_PAID, Effect.NOTHING_NEW, Effect.NOTHING_NEW, rules.PaymentClosed]
+
+
+def test_what_comes_after_a_return_is_for_a_person_to_look_at() -> None:
+    judged = judge(RETURNED, PAID, row(BankOutcome.RETURNED, settled_on=ORDERED))
+
+    assert judged == [Effect.RETURN_UNPAID, rules.PaymentClosed, rules.PaymentClosed]
+
+
+def test_another_day_for_the_same_payment_is_for_a_person_to_look_at() -> None:
+    assert judge(PAID, row(BankOutcome.PAID, settled_on=ORDERED)) == [Effect.PAY, rules.DayDiffers]
+
+
+def test_the_day_lies_between_the_approval_and_today() -> None:
+    days = [ORDERED - timedelta(days=1), ORDERED, TODAY, TODAY + timedelta(days=1)]
+
+    judged = [judge(row(BankOutcome.PAID, settled_on=day))[0] for day in days]
+
+    assert judged == [rules.DayDiffers, Effect.PAY, Effect.PAY, rules.DayInFuture]
+
+
+def test_an_amount_in_the_file_is_compared() -> None:
+    judged = [judge(row(BankOutcome.PAID, amount_fen=amount_fen))[0] for amount_fen in (None, 99, 100, 101)]
+
+    assert judged == [Effect.PAY, rules.AmountDiffers, Effect.PAY, rules.AmountDiffers]
+
+
+def test_an_unknown_reference_is_for_a_person_to_look_at() -> None:
+    assert judge(row(BankOutcome.PAID, reference="PO-2"), PAID) == [rules.NoSuchReference, Effect.PAY]
+
+
+@given(st.lists(st.builds(row, st.sampled_from(BankOutcome), settled_on=DAYS), max_size=12))
+def test_money_leaves_at_most_once_and_comes_back_at_most_once(rows: list[BankRow]) -> None:
+    judged = judge(*rows)
+
+    moved = [each for each in judged if isinstance(each, Effect) and each is not Effect.NOTHING_NEW]
+    assert moved in ([], [Effect.PAY], [Effect.RETURN_UNPAID], [Effect.PAY, Effect.RETURN_PAID])
+
+
+@given(st.lists(st.builds(row, st.sampled_from(BankOutcome), settled_on=st.just(TODAY)), max_size=6))
+def test_a_file_that_comes_again_moves_nothing(rows: list[BankRow]) -> None:
+    judged = judge(*rows, *rows)[len(rows) :]
+
+    assert all(each in (Effect.NOTHING_NEW, rules.PaymentClosed) for each in judged) or judge(*rows) != judged

@@ -1,0 +1,110 @@
+"""Account numbers: how they are written, sealed and shown."""
+
+import re
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from services.budget.payee.rules import AccountNumber, without_numbers
+from services.budget.sealing import Seal
+from services.budget.settings import BudgetSettings
+from shared.ids import new_id
+from shared.settings import Profile
+
+NUMBERS: TypeAdapter[str] = TypeAdapter(AccountNumber)
+DIGITS = st.text("0123456789", min_size=8, max_size=32)
+SEAL = Seal(key=bytes(32))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "6200000000000000001",
+        "6200 0000 0000 0000 001",
+        "6200-0000-0000-0000-001",
+        "６２００００００００００００００００１",
+        " 6200000000000000001\u3000",
+    ],
+)
+def test_a_number_may_be_written_with_gaps_and_in_full_width(written: str) -> None:
+    assert NUMBERS.validate_python(written) == "6200000000000000001"
+
+
+@pytest.mark.parametrize("written", ["1234567", "1" * 33, "62000000A0000001", "", "٦٢٠٠٠٠٠٠٠٠٠٠"])
+def test_what_is_no_number_is_refused_without_repeating_it(written: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        NUMBERS.validate_python(written)
+
+    assert "8" in refused.value.errors()[0]["ctx"]["detail_zh"]
+    assert not written or written not in refused.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize("length", [8, 32])
+def test_the_shortest_and_the_longest_number_are_taken(length: int) -> None:
+    assert NUMBERS.validate_python("1" * length) == "1" * length
+
+
+@given(DIGITS)
+def test_a_reason_never_keeps_a_whole_number(number: str) -> None:
+    spaced = " ".join(re.findall(".{1,4}", number))
+
+    for written in (number, spaced, number.translate(str.maketrans("0123456789", "０１２３４５６７８９"))):
+        assert without_numbers(f"账号{written}户名不符") == f"账号****{number[-4:]}户名不符"
+
+
+def test_days_amounts_and_short_numbers_in_a_reason_stay() -> None:
+    assert without_numbers("2025年9月30日退回，金额50,000.00元，代码40012") == "2025年9月30日退回,金额50,000.00元,代码40012"
+
+
+@given(DIGITS)
+def test_a_sealed_number_is_the_same_number_and_no_other(number: str) -> None:
+    record_id = new_id()
+
+    sealed = SEAL.close(number, record_id=record_id)
+
+    assert SEAL.holds(sealed, record_id=record_id, number=number)
+    assert not SEAL.holds(sealed, record_id=record_id, number=number[:-1] + str(9 - int(number[-1])))
+    assert number.encode() not in sealed
+
+
+def test_a_number_sealed_twice_looks_different() -> None:
+    record_id = new_id()
+
+    assert SEAL.close("12345678", record_id=record_id) != SEAL.close("12345678", record_id=record_id)
+
+
+def test_a_sealed_number_cannot_be_moved_to_another_record_or_opened_with_another_key() -> None:
+    record_id = new_id()
+    sealed = SEAL.close("12345678", record_id=record_id)
+
+    with pytest.raises(InvalidTag):
+        SEAL.open(sealed, record_id=new_id())
+    with pytest.raises(InvalidTag):
+        Seal(key=b"1" * 32).open(sealed, record_id=record_id)
+
+
+def test_production_does_not_start_without_a_key() -> None:
+    with pytest.raises(ValidationError, match="PAYEE_ACCOUNT_KEY is missing"):
+        BudgetSettings.model_validate(settings(profile=Profile.PRODUCTION))
+
+
+@pytest.mark.parametrize("key", ["c2hvcnQ=", "not base64!"])
+def test_a_key_that_is_not_32_bytes_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="PAYEE_ACCOUNT_KEY"):
+        BudgetSettings.model_validate(settings(payee_account_key=key))
+
+
+def test_a_developers_machine_keeps_its_key_when_the_database_moves_to_another_port() -> None:
+    first, moved = (BudgetSettings.model_validate(settings(port=port)) for port in (5432, 5433))
+    other = BudgetSettings.model_validate(settings(password="another"))
+
+    assert first.sealing_key() == moved.sealing_key() != other.sealing_key()
+
+
+def settings(*, port: int = 5432, password: str = "secret", **more: object) -> dict[str, Any]:
+    url = f"postgresql+asyncpg://budget:{password}@127.0.0.1:{port}/support"
+    return {"profile": Profile.TEST, "database_url": url, "kafka_bootstrap": "127.0.0.1:9", "city_file": "deploy/city.toml", **more}
