@@ -210,14 +210,14 @@ def _check_window(timestamp: str) -> None:
 
 @dataclass(frozen=True)
 class Permission:
-    """What a route needs. SecuredRoute authenticates first; this only checks the scope and hands the caller on."""
+    """What a route needs. SecuredRoute authenticates first; this only hands the caller on (async: a plain function would go to a thread)."""
 
     scope: str
 
     # Read by the route class before anything of the request is parsed.
     needs_caller: ClassVar[bool] = True
 
-    def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: Request) -> Caller:
         caller: Caller = request.state.caller
         return caller
 
@@ -228,7 +228,7 @@ class Anyone:
 
     needs_caller: ClassVar[bool] = False
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         return None
 
 

@@ -8,10 +8,9 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import text
 
 from shared.caller import Caller
-from shared.db import Tx
+from shared.db import Tx, fetch
 from shared.errors import Conflict, Malformed, Refusal
 
 KEY_CHARACTERS_MAX = 100
@@ -40,14 +39,13 @@ class InFlight(Conflict):
 
 
 # got = false: the same key is being handled right now. The insert in keep() judges again, because this snapshot may be older than the lock.
-_FIRST_ANSWER = text("""
-SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(:caller AS text) || ' ' || CAST(:key AS text), 0)) AS got, fingerprint, status, headers, body
-FROM (SELECT) AS one LEFT JOIN answer ON caller = :caller AND key = :key
-""")
-_KEEP = text("""
-INSERT INTO answer (caller, key, fingerprint, status, headers, body)
-VALUES (:caller, :key, :fingerprint, :status, CAST(:headers AS jsonb), :body) ON CONFLICT DO NOTHING
-""")
+_FIRST_ANSWER = """
+SELECT pg_try_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 0)) AS got, fingerprint, status, headers::text, body
+FROM (SELECT) AS one LEFT JOIN answer ON caller = $1 AND key = $2
+"""
+_KEEP = """
+INSERT INTO answer (caller, key, fingerprint, status, headers, body) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING true
+"""
 
 
 @dataclass(frozen=True)
@@ -60,33 +58,24 @@ class Attempt:
 
     async def first_answer(self, tx: Tx) -> Response | None:
         """The stored answer of an earlier call with this key; None when this is the first. Raises InFlight, KeyReused."""
-        row = (await tx.execute(_FIRST_ANSWER, {"caller": self.caller.id, "key": self.key})).one()
-        if not row.got:
+        (row,) = await fetch(tx, _FIRST_ANSWER, self.caller.id, self.key)
+        if not row["got"]:
             raise _in_flight(self.key)
-        if row.fingerprint is None:
+        if row["fingerprint"] is None:
             return None
-        if row.fingerprint != self.fingerprint:
+        if row["fingerprint"] != self.fingerprint:
             raise KeyReused(f"Key {self.key} was used with other content.", detail_zh=f"幂等键 {self.key} 曾用于内容不同的请求。")
-        return Response(row.body, status_code=row.status, headers={**row.headers, "Idempotency-Replayed": "true"}, media_type="application/json")
+        headers = {**json.loads(row["headers"]), "Idempotency-Replayed": "true"}
+        return Response(row["body"], status_code=row["status"], headers=headers, media_type="application/json")
 
     async def keep(self, tx: Tx, view: BaseModel, *, status: int, headers: Mapping[str, str] | None = None) -> Response:
         """Render the answer inside the transaction, store its bytes, return it. Only 2xx: a refusal is judged again next time."""
         assert 200 <= status < 300
         body = view.model_dump_json().encode()
-        kept = await tx.execute(
-            _KEEP,
-            {
-                "caller": self.caller.id,
-                "key": self.key,
-                "fingerprint": self.fingerprint,
-                "status": status,
-                "headers": json.dumps(dict(headers or {})),
-                "body": body,
-            },
-        )
-        if kept.rowcount == 0:
+        told = dict(headers or {})
+        if not await fetch(tx, _KEEP, self.caller.id, self.key, self.fingerprint, status, json.dumps(told), body):
             raise _in_flight(self.key)
-        return Response(body, status_code=status, headers=dict(headers or {}), media_type="application/json")
+        return Response(body, status_code=status, headers=told, media_type="application/json")
 
 
 def _in_flight(key: str) -> InFlight:

@@ -4,10 +4,9 @@ import json
 from collections.abc import Sequence
 
 from opentelemetry import propagate
-from sqlalchemy import text
 
 from shared import clock
-from shared.db import ANNOUNCED, Tx
+from shared.db import ANNOUNCED, Tx, fetch
 from shared.events import Event, encode, envelope
 from shared.ids import new_id
 
@@ -15,10 +14,10 @@ EVENTS_PER_APPEND_MAX = 2_000
 
 # One statement: move each stream's last_seq, then insert in the order given. Moving the stream row first serialises
 # writers of one key, so that ids and sequence numbers of a key always agree (counting per aggregate made false gaps).
-_APPEND = text("""
+_APPEND = """
 WITH event AS (
     SELECT e.*, row_number() OVER same AS place, count(*) OVER (PARTITION BY topic, key) AS total
-    FROM unnest(CAST(:event_ids AS uuid[]), CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:headers AS jsonb[]), CAST(:payloads AS bytea[]))
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bytea[])
         WITH ORDINALITY AS e (event_id, topic, key, headers, payload, n)
     WINDOW same AS (PARTITION BY topic, key ORDER BY n)
 ), moved AS (
@@ -30,7 +29,7 @@ WITH event AS (
 INSERT INTO outbox (event_id, topic, key, event_seq, headers, payload)
 SELECT event_id, topic, key, moved.last_seq - total + place, headers, payload
 FROM event JOIN moved USING (topic, key) ORDER BY n
-""")
+"""
 
 
 async def append(tx: Tx, *events: Event) -> None:
@@ -38,22 +37,18 @@ async def append(tx: Tx, *events: Event) -> None:
     if not events:
         return
     assert len(events) <= EVENTS_PER_APPEND_MAX, f"{len(events)} events in one append"
-    await tx.execute(_APPEND, _columns(events))
+    await fetch(tx, _APPEND, *_columns(events))
     tx.info[ANNOUNCED] = True
 
 
-def _columns(events: Sequence[Event]) -> dict[str, list[object]]:
+def _columns(events: Sequence[Event]) -> tuple[list[object], ...]:
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     sent_at = clock.wall().isoformat()
     event_ids = [new_id() for _ in events]
-    return {
-        "event_ids": list(event_ids),
-        "topics": [event.topic for event in events],
-        "keys": [event.key() for event in events],
-        "headers": [
-            json.dumps(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=carrier.get("traceparent")))
-            for event, event_id in zip(events, event_ids, strict=True)
-        ],
-        "payloads": [encode(event) for event in events],
-    }
+    headers = [
+        json.dumps(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=carrier.get("traceparent")))
+        for event, event_id in zip(events, event_ids, strict=True)
+    ]
+    topics, keys, payloads = [event.topic for event in events], [event.key() for event in events], [encode(event) for event in events]
+    return [*event_ids], [*topics], [*keys], [*headers], [*payloads]

@@ -23,25 +23,25 @@ KINDS_ZH = {"basic": "基本信息", "process": "过程", "special": "特别程�
 HOW_MEASURED = "收到HTTP回执起，至能从消息接口读到告知为止，由演示程序在外部逐件计时（含查询往返）"
 
 
-async def play(world: World, filed: Filed, reviewed: Reviewed, announced: Announced, paid: Paid) -> dict[str, Any]:
+async def play(world: World, *, filed: Filed, reviewed: Reviewed, announced: Announced, paid: Paid) -> dict[str, Any]:
     portal = await read_portal(world)
-    cases = await read_cases(world, filed)
+    cases = await read_cases(world, filed=filed)
     messages = await read_messages(world)
     fund = await show_fund_by_line(world)
     journal = await read_journal(world)
     world.out.print(
         f"            {journal['entries']}笔分录、{journal['vouchers']}张凭证逐笔重加，与余额一致  [dim]the journal re-adds[/]", soft_wrap=True
     )
-    show_ends(world, cases)
-    show_timeline(world, cases[world.cast.story["bank_returned"]], filed=filed)
-    show_told(world, messages, portal=portal)
+    show_ends(world, cases=cases)
+    show_timeline(world, case=cases[world.cast.story["bank_returned"]], filed=filed)
+    show_told(world, messages=messages, portal=portal)
     effect = {
         "one_hop_ms": times(reviewed.message_ms),
         "two_hops_ms": times(paid.message_ms),
         "how": HOW_MEASURED,
     }
-    show_effect(world, effect)
-    check_ends(world, cases, announced=announced, paid=paid)
+    show_effect(world, effect=effect)
+    check_ends(world, cases=cases, announced=announced, paid=paid)
     return {
         "business_time": world.stack.business_now().isoformat(timespec="seconds"),
         "cases": {reference: gist(case) for reference, case in cases.items()},
@@ -59,7 +59,7 @@ def write(facts: dict[str, Any], *, file: Path) -> None:
     file.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
-def check_ends(world: World, cases: dict[str, dict[str, Any]], *, announced: Announced, paid: Paid) -> None:
+def check_ends(world: World, *, cases: dict[str, dict[str, Any]], announced: Announced, paid: Paid) -> None:
     """Everyone who is funded is paid; nobody else is."""
     story = world.cast.story
     ends = dict.fromkeys(paid.paid, "paid")
@@ -71,7 +71,7 @@ def check_ends(world: World, cases: dict[str, dict[str, Any]], *, announced: Ann
     require(confirmed == {announced.first["closes_on"]}, zh=f"应于{announced.first['closes_on']}确认：{confirmed}", en="confirmed on the closing day")
 
 
-def show_ends(world: World, cases: dict[str, dict[str, Any]]) -> None:
+def show_ends(world: World, *, cases: dict[str, dict[str, Any]]) -> None:
     counts = Counter(case["state_zh"] for case in cases.values())
     paid_fen = sum(case["amount_fen"] for case in cases.values() if case["state"] == "paid")
     told = "，".join(f"{state}{count}件" for state, count in counts.most_common())
@@ -81,7 +81,7 @@ def show_ends(world: World, cases: dict[str, dict[str, Any]]) -> None:
         note(world.out, f"{case['state_zh']}：{case['case_number']} {applicant} {yuan(case['amount_fen'])}元。{case['next_step_zh']}")
 
 
-def show_timeline(world: World, case: dict[str, Any], *, filed: Filed) -> None:
+def show_timeline(world: World, *, case: dict[str, Any], filed: Filed) -> None:
     applicant = world.cast.by_uscc(case["applicant_uscc"]).name
     title = f"一件的全过程：{case['case_number']} {filed.titles[case['item_id']]} {applicant}"
     shown = table(title, "one case, step by step", "时间", "步骤", "办理", "依据", "规则版本")
@@ -92,7 +92,7 @@ def show_timeline(world: World, case: dict[str, Any], *, filed: Filed) -> None:
     world.out.print(shown)
 
 
-def show_told(world: World, messages: Sequence[dict[str, Any]], *, portal: dict[str, Any]) -> None:
+def show_told(world: World, *, messages: Sequence[dict[str, Any]], portal: dict[str, Any]) -> None:
     organisations = len({each["uscc"] for each in messages})
     world.step(zh=f"告知消息{len(messages)}条，送达{organisations}家单位的收件箱，一步一条", en="messages, one a step", clause="city")
     newest = max(messages, key=lambda each: str(each["happened_at"]))
@@ -110,7 +110,7 @@ def times(samples_ms: Sequence[float]) -> dict[str, float]:
     return {"samples": len(ranked), "median": round(statistics.median(ranked), 1), "max": round(ranked[-1], 1)}
 
 
-def show_effect(world: World, effect: dict[str, Any]) -> None:
+def show_effect(world: World, *, effect: dict[str, Any]) -> None:
     shown = table("办理之后多久告知到", "from the reply of an act to the message", "经过", "次数", "中位(毫秒)", "最长(毫秒)", right=(1, 2, 3))
     for name, zh in (("one_hop_ms", "受理：申报 → 消息"), ("two_hops_ms", "审批：资金 → 申报 → 消息")):
         shown.add_row(zh, str(effect[name]["samples"]), f"{effect[name]['median']:.1f}", f"{effect[name]['max']:.1f}")

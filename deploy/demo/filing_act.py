@@ -38,12 +38,12 @@ async def play(world: World) -> Filed:
         en="items in force, and referrals that are never paid here",
         clause="items",
     )
-    await rehearse(world, district, rows)
+    await rehearse(world, district=district, rows=rows)
     key = str(uuid.uuid4())
     first = await district.post("/v1/applications:batch", json={"rows": rows}, idempotency_key=key)
     results = first.json()["results"]
-    show_answers(world, results, titles=titles)
-    await file_again(world, district, rows, key=key, first=first.content, results=results)
+    show_answers(world, results=results, titles=titles)
+    await file_again(world, district=district, rows=rows, key=key, first=first.content, results=results)
     good = [(row, result["filed"]) for row, result in zip(world.cast.filings, results, strict=True) if row.answer is None]
     return Filed(
         ids={row.reference: filed["application_id"] for row, filed in good},
@@ -64,7 +64,7 @@ def document(reference: str, *, kind: str) -> dict[str, Any]:
     return {"kind": kind, "name": f"{reference}-{kind}.pdf", "sha256": digest, "size_bytes": EVIDENCE_BYTES}
 
 
-async def rehearse(world: World, district: Client, rows: list[dict[str, Any]]) -> None:
+async def rehearse(world: World, *, district: Client, rows: list[dict[str, Any]]) -> None:
     """Validate until the registry's facts have arrived next door; a rehearsal writes nothing."""
     answers: dict[int, dict[str, Any]] = {}
     unknown = {world.cast.story["newcomer"]}
@@ -78,7 +78,7 @@ async def rehearse(world: World, district: Client, rows: list[dict[str, Any]]) -
         answers.update(zip(asked, results, strict=True))
         return True if {rows[index]["row_reference"] for index in unverified()} == unknown else None
 
-    await until("登记信息到达申报系统", "the registry's facts reach applications", ask=verified)
+    await until("登记信息到达申报系统", what_en="the registry's facts reach applications", ask=verified)
     counts = Counter(each["status"] for each in answers.values())
     require(await rows_of(district, "/v1/applications") == [], zh="试报不应写入任何内容", en="a rehearsal writes nothing")
     world.step(
@@ -86,7 +86,7 @@ async def rehearse(world: World, district: Client, rows: list[dict[str, Any]]) -
     )
 
 
-def show_answers(world: World, results: list[dict[str, Any]], *, titles: dict[str, str]) -> None:
+def show_answers(world: World, *, results: list[dict[str, Any]], titles: dict[str, str]) -> None:
     counts = Counter(result["status"] for result in results)
     good = world.cast.good
     require(counts == {"created": len(good), "refused": len(results) - len(good)}, zh=f"批量结果：{counts}", en="each row gets its own answer")
@@ -115,7 +115,7 @@ def explanation(problem: dict[str, Any]) -> str:
     return "；".join(f"{each['pointer'].rpartition('/')[2]} {each['detail_zh']}".strip() for each in errors)
 
 
-async def file_again(world: World, district: Client, rows: list[dict[str, Any]], *, key: str, first: bytes, results: list[dict[str, Any]]) -> None:
+async def file_again(world: World, *, district: Client, rows: list[dict[str, Any]], key: str, first: bytes, results: list[dict[str, Any]]) -> None:
     """With the same key the first answer comes back; as a new call, every row is known or is refused as before."""
     replayed = await district.post("/v1/applications:batch", json={"rows": rows}, idempotency_key=key)
     is_replay = replayed.content == first and replayed.headers["idempotency-replayed"] == "true"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+import httpx
+
 from deploy.clients.client import Client
 from deploy.demo.filing_act import Filed
 from deploy.demo.fund import show_fund
@@ -27,37 +29,37 @@ class Announced:
     confirmed_second: tuple[str, ...]
 
 
-async def play(world: World, filed: Filed, reviewed: Reviewed) -> Announced:
+async def play(world: World, *, filed: Filed, reviewed: Reviewed) -> Announced:
     story = world.cast.story
-    first = await open_notice(world, filed, reviewed)
-    await object_to(world, filed, notice=first)
-    second = await announce_next(world, filed)
+    first = await open_notice(world, filed=filed, reviewed=reviewed)
+    objection = await object_to(world, filed=filed, notice=first)
+    await uphold(world, filed=filed, objection=objection)
+    second = await announce_next(world, filed=filed)
     confirmed = tuple(each for each in reviewed.funded if each != story["objected"])
-    await close_first(world, filed, notice=first, confirmed=confirmed)
+    await close_first(world, filed=filed, notice=first, confirmed=confirmed)
     return Announced(first=first, second=second, confirmed_first=confirmed, confirmed_second=(story["next_funded"],))
 
 
-async def open_notice(world: World, filed: Filed, reviewed: Reviewed) -> dict[str, Any]:
+async def open_notice(world: World, *, filed: Filed, reviewed: Reviewed) -> dict[str, Any]:
     world.move_to("2025-09-26T10:00")
     officer = await world.as_staff("city", service="applications")
     waiting = [filed.ids[reviewed.waiting[0]]]
     refused = await refusal_of(officer.post("/v1/notices", json={"applications": waiting}))
     require(refused.code == "not-funded", zh=str(refused), en="nothing is announced that is not funded")
     world.aside(zh=f"想把等待资金的产业园先公示：{refused.problem['detail_zh']}", en="nothing is announced that is not funded")
-    notice = await announce(world, officer, [filed.ids[each] for each in reviewed.funded])
+    notice = await announce(world, officer=officer, ids=[filed.ids[each] for each in reviewed.funded])
     world.step(
         zh=f"发布公示{notice['number']}：{len(reviewed.funded)}件，{notice['first_day']}至{notice['last_day']}（5个工作日），{notice['closes_on']}期满确认",
         en="public notice over the National Day holiday",
         clause="notice",
     )
     note(world.out, calendar_strip(notice))
-    await wait_for_states(
-        world, all_in("on_notice", [filed.ids[each] for each in reviewed.funded]), what_zh="进入公示", what_en="every funded case on notice"
-    )
+    on_notice = all_in("on_notice", ids=[filed.ids[each] for each in reviewed.funded])
+    await wait_for_states(world, wanted=on_notice, what_zh="进入公示", what_en="every funded case on notice")
     return notice
 
 
-async def announce(world: World, officer: Client, ids: list[str]) -> dict[str, Any]:
+async def announce(world: World, *, officer: Client, ids: list[str]) -> dict[str, Any]:
     """The notice as the public reads it, with what the reply said of its days."""
     opened = (await officer.post("/v1/notices", json={"applications": ids})).json()
     published = (await world.stack.probes.get(f"{world.stack.urls['applications']}/v1/notices")).json()["rows"]
@@ -87,42 +89,54 @@ def calendar_strip(notice: dict[str, Any]) -> str:
     return " → ".join(told)
 
 
-async def object_to(world: World, filed: Filed, *, notice: dict[str, Any]) -> None:
-    """Entered, admitted (the case rests), upheld: the money comes back and serves the list in the same transaction."""
+async def object_to(world: World, *, filed: Filed, notice: dict[str, Any]) -> httpx.Response:
+    """Entered with the instant of its receipt, and admitted: the case rests, its money stays reserved. Returns the objection."""
     world.move_to("2025-09-29T15:30")
-    story = world.cast.story
-    objected, next_funded, still_waits, park = (filed.ids[story[each]] for each in ("objected", "next_funded", "still_waits", "park_waits"))
+    reference = world.cast.story["objected"]
     officer = await world.as_staff("city", service="applications")
     told = {
         "notice_id": notice["id"],
-        "application_id": objected,
+        "application_id": filed.ids[reference],
         "grounds": "该项目与本单位已享受支持的项目内容重复",
         "received_at": "2025-09-29T10:20:00+08:00",
     }
     entered = await officer.post("/v1/objections", json=told)
-    admitted = await decide(officer, entered.json()["id"], "admitted", reason="反映情况具体，需要核查", version=entered.headers["etag"])
+    admitted = await decide(officer, objection=entered, decision="admitted", reason="反映情况具体，需要核查")
     require(admitted.json()["case_state"] == "suspended", zh="异议受理后应暂停", en="an admitted objection suspends the case")
-    world.step(zh=f"收到并受理对{story['objected']}的异议：该件暂停，资金继续预留", en="objection admitted: suspended", clause="notice")
+    world.step(zh=f"收到并受理对{reference}的异议：该件暂停，资金继续预留", en="objection admitted: suspended, money still held", clause="notice")
+    return admitted
+
+
+async def uphold(world: World, *, filed: Filed, objection: httpx.Response) -> None:
+    """The money comes back and serves the list in the same transaction: the park's award is still too large, the next one fits."""
     world.move_to("2025-09-30T11:00")
-    await decide(officer, entered.json()["id"], "upheld", reason="经核查，该项目内容重复，异议成立", version=admitted.headers["etag"])
-    wanted = {objected: "refused", next_funded: "funded", still_waits: "waiting_for_funds", park: "waiting_for_funds"}
-    cases = await wait_for_states(world, wanted, what_zh="资金释放并顺延", what_en="money released, the next one funded")
-    released, reserved = await same_moment(world, released=objected, reserved=next_funded)
+    story = world.cast.story
+    objected, following = filed.ids[story["objected"]], filed.ids[story["next_funded"]]
+    officer = await world.as_staff("city", service="applications")
+    await decide(officer, objection=objection, decision="upheld", reason="经核查，该项目内容重复，异议成立")
+    waiting = all_in("waiting_for_funds", ids=[filed.ids[story["park_waits"]], filed.ids[story["still_waits"]]])
+    wanted = {objected: "refused", following: "funded", **waiting}
+    cases = await wait_for_states(world, wanted=wanted, what_zh="资金释放并顺延", what_en="money released, the next one funded")
+    released, reserved = await same_moment(world, released=objected, reserved=following)
     world.step(
         zh=f"异议成立：{cases[objected]['case_number']}的{yuan(released['amount_fen'])}元释放（凭证{released['voucher']}）",
         en="objection upheld, its money released",
         clause="fund",
     )
+    park_fen = cases[filed.ids[story["park_waits"]]]["amount_fen"]
+    got = f"{cases[following]['case_number']}获得{yuan(reserved['amount_fen'])}元（凭证{reserved['voucher']}）"
     world.step(
-        zh=f"同一笔事务顺延：产业园{yuan(cases[park]['amount_fen'])}元仍放不下，{cases[next_funded]['case_number']}获得{yuan(reserved['amount_fen'])}元（凭证{reserved['voucher']}）",
+        zh=f"同一笔事务顺延：首位的产业园{yuan(park_fen)}元仍放不下，{got}",
         en="in the same transaction the next in rank that fits is funded",
         clause="fund",
     )
     await show_fund(world, zh="释放与顺延之后的资金", en="after release and succession")
 
 
-async def decide(officer: Client, objection_id: str, decision: str, *, reason: str, version: str) -> Any:
-    return await officer.post(f"/v1/objections/{objection_id}:decide", json={"decision": decision, "reason": reason}, if_match=version)
+async def decide(officer: Client, *, objection: httpx.Response, decision: str, reason: str) -> httpx.Response:
+    """Decide on an objection as it stood in the reply of the step before."""
+    told = {"decision": decision, "reason": reason}
+    return await officer.post(f"/v1/objections/{objection.json()['id']}:decide", json=told, if_match=objection.headers["etag"])
 
 
 async def same_moment(world: World, *, released: str, reserved: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -135,10 +149,10 @@ async def same_moment(world: World, *, released: str, reserved: str) -> tuple[di
     return out, back
 
 
-async def announce_next(world: World, filed: Filed) -> dict[str, Any]:
+async def announce_next(world: World, *, filed: Filed) -> dict[str, Any]:
     officer = await world.as_staff("city", service="applications")
     reference = world.cast.story["next_funded"]
-    notice = await announce(world, officer, [filed.ids[reference]])
+    notice = await announce(world, officer=officer, ids=[filed.ids[reference]])
     world.step(
         zh=f"顺延的{reference}另行公示{notice['number']}：至{notice['last_day']}，{notice['closes_on']}期满确认",
         en="the one that moved up gets a notice of its own",
@@ -147,20 +161,20 @@ async def announce_next(world: World, filed: Filed) -> dict[str, Any]:
     return notice
 
 
-async def close_first(world: World, filed: Filed, *, notice: dict[str, Any], confirmed: tuple[str, ...]) -> None:
+async def close_first(world: World, *, filed: Filed, notice: dict[str, Any], confirmed: tuple[str, ...]) -> None:
     """On the last day it is still open; on the closing day the awards are confirmed by themselves."""
     world.move_to(f"{notice['last_day']}T16:00")
     ids = [filed.ids[each] for each in confirmed]
-    cases = await wait_for_states(world, all_in("on_notice", ids), what_zh="最后一天仍在公示", what_en="still on notice on the last day")
+    cases = await wait_for_states(world, wanted=all_in("on_notice", ids=ids), what_zh="最后一天仍在公示", what_en="still on notice on the last day")
     counts = Counter(case["state_zh"] for case in cases.values())
     world.step(zh=f"{notice['last_day']} 公示最后一天：{'，'.join(f'{state}{count}件' for state, count in counts.items())}", en="the last day")
     world.move_to(f"{notice['closes_on']}T09:00")
-    await wait_for_states(world, all_in("confirmed", ids), what_zh="公示期满自动确认", what_en="awards confirmed when the notice closes")
+    await wait_for_states(world, wanted=all_in("confirmed", ids=ids), what_zh="公示期满自动确认", what_en="awards confirmed when the notice closes")
     world.step(zh=f"公示期满，{len(ids)}件自动确认支持", en="closed: awards confirmed by themselves", clause="notice")
 
 
-async def close_second(world: World, filed: Filed, announced: Announced) -> None:
+async def close_second(world: World, *, filed: Filed, announced: Announced) -> None:
     world.move_to(f"{announced.second['closes_on']}T09:00")
     ids = [filed.ids[each] for each in announced.confirmed_second]
-    await wait_for_states(world, all_in("confirmed", ids), what_zh="第二次公示期满确认", what_en="the second notice closes")
+    await wait_for_states(world, wanted=all_in("confirmed", ids=ids), what_zh="第二次公示期满确认", what_en="the second notice closes")
     world.step(zh=f"公示{announced.second['number']}期满，{len(ids)}件确认支持", en="the second notice closed", clause="notice")

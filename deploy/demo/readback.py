@@ -14,7 +14,7 @@ ACCOUNTS = {"available_fen": "指标:可用", "reserved_fen": "指标:已预留"
 SOURCE = "来源:年度批复"
 
 
-async def read_cases(world: World, filed: Filed) -> dict[str, dict[str, Any]]:
+async def read_cases(world: World, *, filed: Filed) -> dict[str, dict[str, Any]]:
     """Every case with its whole history, by row reference."""
     auditor = await world.as_staff("auditor", service="applications")
     return {reference: (await auditor.get(f"/v1/applications/{each}")).json() for reference, each in filed.ids.items()}
@@ -60,7 +60,7 @@ async def read_portal(world: World) -> dict[str, Any]:
         counts = (await auditor.get("/v1/portal-records/summary")).json()["counts"]
         return True if {each["state"] for each in counts} == {"accepted"} else None
 
-    await until("全部办件记录送达省级门户", "the portal has taken every record", ask=all_taken)
+    await until("全部办件记录送达省级门户", what_en="the portal has taken every record", ask=all_taken)
     ours = await rows_of(auditor, "/v1/portal-records")
     there = (await world.stack.probes.get(f"{world.portal.url}/records", headers={"token": world.portal.token})).json()
     in_order = _by_case(ours, of_ours=True) == _by_case(there["records"], of_ours=False)

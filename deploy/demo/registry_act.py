@@ -11,34 +11,34 @@ from deploy.demo.world import World, refusal_of, rows_of
 async def play(world: World) -> None:
     world.move_to("2025-09-01T09:05")
     registrar = await world.as_staff("registrar", service="registry")
-    await import_institutions(world, registrar)
+    await import_institutions(world, registrar=registrar)
     for park in world.cast.parks:
-        await register_park(registrar, park)
+        await register_park(registrar, park=park)
     world.step(
         zh=f"登记产业园{len(world.cast.parks)}家，含运营单位、认定和年度评估",
         en="parks with operators, recognitions and yearly assessments",
         clause="parks",
     )
-    await show_institutions(world, registrar)
+    await show_institutions(world, registrar=registrar)
     await enter_appropriation(world)
 
 
-async def import_institutions(world: World, registrar: Client) -> None:
+async def import_institutions(world: World, *, registrar: Client) -> None:
     rows = [each.row for each in world.cast.institutions]
-    first = await _import(registrar, rows)
+    first = await _import(registrar, rows=rows)
     require(first == {"created": len(rows)}, zh=f"首次导入应全部新建：{first}", en="the first import creates every row")
     world.step(zh=f"导入人力资源服务机构等单位{len(rows)}家，全部新建", en=f"{len(rows)} organisations imported", clause="registration")
-    again = await _import(registrar, rows)
+    again = await _import(registrar, rows=rows)
     require(again == {"unchanged": len(rows)}, zh=f"重复导入不应有变化：{again}", en="importing again changes nothing")
     world.step(zh=f"同一名册再导入一次：{len(rows)}家均无变化", en="imported again: nothing changes", clause="registration")
 
 
-async def _import(registrar: Client, rows: list[dict[str, Any]]) -> Counter[str]:
+async def _import(registrar: Client, *, rows: list[dict[str, Any]]) -> Counter[str]:
     answer = await registrar.post("/v1/organisations:import", json={"rows": rows})
     return Counter(each["status"] for each in answer.json()["results"])
 
 
-async def register_park(registrar: Client, park: dict[str, Any]) -> None:
+async def register_park(registrar: Client, *, park: dict[str, Any]) -> None:
     facts = {name: park[name] for name in ("code", "name", "operator_uscc", "jurisdiction_id")}
     await registrar.post("/v1/parks", json=facts)
     for recognition in park["recognitions"]:
@@ -47,7 +47,7 @@ async def register_park(registrar: Client, park: dict[str, Any]) -> None:
         await registrar.post(f"/v1/parks/{park['code']}/assessments", json=assessment)
 
 
-async def show_institutions(world: World, registrar: Client) -> None:
+async def show_institutions(world: World, *, registrar: Client) -> None:
     organisations = await rows_of(registrar, "/v1/organisations")
     bases = {row["uscc"]: row["basis"] for row in await rows_of(registrar, "/v1/institutions")}
     parks = Counter(row["jurisdiction_id"] for row in await rows_of(registrar, "/v1/parks"))

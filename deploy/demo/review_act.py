@@ -23,23 +23,23 @@ class Reviewed:
     message_ms: tuple[float, ...]
 
 
-async def play(world: World, filed: Filed) -> Reviewed:
-    message_ms = await accept(world, filed)
+async def play(world: World, *, filed: Filed) -> Reviewed:
+    message_ms = await accept(world, filed=filed)
     await let_portal_fail(world)
-    await review_by_district(world, filed)
+    await review_by_district(world, filed=filed)
     ranked = tuple(row.reference for row in world.cast.good if row.award_fen is not None)
-    await review_by_city(world, filed, ranked=ranked)
-    await review_jointly(world, filed, ranked=ranked)
-    cases = await wait_for_funding(world, filed, ranked=ranked)
+    await review_by_city(world, filed=filed, ranked=ranked)
+    await review_jointly(world, filed=filed, ranked=ranked)
+    cases = await wait_for_funding(world, filed=filed, ranked=ranked)
     funded = tuple(each for each in ranked if cases[filed.ids[each]]["state"] == "funded")
     waiting = tuple(each for each in ranked if each not in funded)
-    show_ranks(world, filed, cases, ranked=ranked)
-    await show_waiting(world, filed, waiting=waiting)
+    show_ranks(world, filed=filed, cases=cases, ranked=ranked)
+    await show_waiting(world, filed=filed, waiting=waiting)
     await show_fund(world, zh="联审之后的资金", en="the fund after the joint review")
     return Reviewed(ranked=ranked, funded=funded, waiting=waiting, message_ms=tuple(message_ms))
 
 
-async def accept(world: World, filed: Filed) -> list[float]:
+async def accept(world: World, *, filed: Filed) -> list[float]:
     """One by one, as they are looked at; two are held up, each for its own reason."""
     world.move_to("2025-09-09T09:00")
     district = await world.as_district(service="applications")
@@ -47,11 +47,11 @@ async def accept(world: World, filed: Filed) -> list[float]:
     message_ms: list[float] = []
     with progress(world.out) as bar:
         for reference, application_id in bar.track(filed.ids.items(), description="逐件受理 | acceptance, one by one"):
-            result = await decide(world, district, stage="acceptance", application_id=application_id)
+            result = await decide(world, client=district, stage="acceptance", application_id=application_id)
             if result["status"] == "refused":
                 held[reference] = result["problem"]
             else:
-                message_ms.append(await time_to_message(world, result["case_number"], event_type="applications.application_accepted.v1"))
+                message_ms.append(await time_to_message(world, case_number=result["case_number"], event_type="applications.application_accepted.v1"))
     story = world.cast.story
     expected = {story["corrected"]: "evidence-missing", story["newcomer"]: "applicant-unverified"}
     require({each: problem["code"] for each, problem in held.items()} == expected, zh=f"应有两件暂缓受理：{held}", en="two are held up")
@@ -62,12 +62,12 @@ async def accept(world: World, filed: Filed) -> list[float]:
     )
     for reference, problem in held.items():
         world.aside(zh=f"{reference} 暂不能受理：{problem['detail_zh']}", en=problem["code"])
-    await correct(world, filed, missing=held[story["corrected"]]["missing"])
-    await register_newcomer(world, filed)
+    await correct(world, filed=filed, missing=held[story["corrected"]]["missing"])
+    await register_newcomer(world, filed=filed)
     return message_ms
 
 
-async def time_to_message(world: World, case_number: str, *, event_type: str, times: int = 1) -> float:
+async def time_to_message(world: World, *, case_number: str, event_type: str, times: int = 1) -> float:
     """Milliseconds from now, the reply just received, until the message can be read over HTTP; `times`: told so often by then."""
     replied_s = time.perf_counter()
     notifications = await world.as_staff("auditor", service="notifications")
@@ -76,12 +76,12 @@ async def time_to_message(world: World, case_number: str, *, event_type: str, ti
         rows = (await notifications.get("/v1/messages", params={"case_number": case_number, "limit": 20})).json()["rows"]
         return True if sum(row["event_type"] == event_type for row in rows) >= times else None
 
-    await until(f"{case_number}的消息", f"a message {event_type} for {case_number}", ask=ask)
+    await until(f"{case_number}的消息", what_en=f"a message {event_type} for {case_number}", ask=ask)
     return (time.perf_counter() - replied_s) * 1000
 
 
 async def decide(
-    world: World, client: Client, *, stage: str, application_id: str, verdict: str = "approve", reason: str | None = None
+    world: World, *, client: Client, stage: str, application_id: str, verdict: str = "approve", reason: str | None = None
 ) -> dict[str, Any]:
     """One decision by the district's system, which names its officer."""
     officer = world.cast.district_officers["acceptance" if stage == "acceptance" else "review"]
@@ -91,12 +91,12 @@ async def decide(
     return result
 
 
-async def correct(world: World, filed: Filed, *, missing: list[str]) -> None:
+async def correct(world: World, *, filed: Filed, missing: list[str]) -> None:
     """Told once all that is missing; the district sends the row again, and the first filing day stays."""
     reference = world.cast.story["corrected"]
     district = await world.as_district(service="applications")
     reason = "缺少费用票据，请补齐后重新提交"
-    returned = await decide(world, district, stage="acceptance", application_id=filed.ids[reference], verdict="return", reason=reason)
+    returned = await decide(world, client=district, stage="acceptance", application_id=filed.ids[reference], verdict="return", reason=reason)
     require(returned["state"] == "returned", zh="应退回补正", en="returned for correction")
     case = (await district.get(f"/v1/applications/{filed.ids[reference]}")).json()
     world.step(zh=f"{reference} 一次告知补正，{case['due_on']}前补齐", en="asked once for all that is missing", clause="correction")
@@ -107,7 +107,7 @@ async def correct(world: World, filed: Filed, *, missing: list[str]) -> None:
     kept = (await district.get(f"/v1/applications/{filed.ids[reference]}")).json()
     unmoved = again["status"] == "changed" and kept["filed_on"] == row["filed_on"] and kept["received_on"] == "2025-09-08"
     require(unmoved, zh="补正后首次申报日、收件日不变", en="a correction moves neither the filing day nor the day of receipt")
-    accepted = await decide(world, district, stage="acceptance", application_id=filed.ids[reference])
+    accepted = await decide(world, client=district, stage="acceptance", application_id=filed.ids[reference])
     require(accepted["state"] == "accepted", zh="补正后应受理", en="accepted once it is complete")
     world.step(
         zh=f"{reference} 补齐后受理，首次申报日{kept['filed_on']}不变",
@@ -116,7 +116,7 @@ async def correct(world: World, filed: Filed, *, missing: list[str]) -> None:
     )
 
 
-async def register_newcomer(world: World, filed: Filed) -> None:
+async def register_newcomer(world: World, *, filed: Filed) -> None:
     """Acceptance waits for the registry's fact; it arrives by itself."""
     registrar = await world.as_staff("registrar", service="registry")
     district = await world.as_district(service="applications")
@@ -125,12 +125,12 @@ async def register_newcomer(world: World, filed: Filed) -> None:
     await registrar.post("/v1/organisations:import", json={"rows": [world.cast.newcomer.row]})
 
     async def accepted() -> bool | None:
-        result = await decide(world, district, stage="acceptance", application_id=filed.ids[reference])
+        result = await decide(world, client=district, stage="acceptance", application_id=filed.ids[reference])
         if result["status"] == "refused":
             require(result["problem"]["code"] == "applicant-unverified", zh=str(result["problem"]), en="only the fact is wanted")
         return True if result.get("state") == "accepted" else None
 
-    await until(f"{reference}的单位登记信息到达", "the registry's fact arrives", ask=accepted)
+    await until(f"{reference}的单位登记信息到达", what_en="the registry's fact arrives", ask=accepted)
     world.step(
         zh=f"{reference} 单位登记入库后信息自动到达，随即受理",
         en="registered, then accepted: the fact came by itself",
@@ -145,7 +145,7 @@ async def let_portal_fail(world: World) -> None:
     world.step(zh=f"省级门户短暂故障：接下来{PORTAL_FAILURES}次推送都会失败", en=f"the portal will fail {PORTAL_FAILURES} calls", clause="portal")
 
 
-async def review_by_district(world: World, filed: Filed) -> None:
+async def review_by_district(world: World, *, filed: Filed) -> None:
     world.move_to("2025-09-16T15:00")
     district = await world.as_district(service="applications")
     refused = world.cast.story["refused_at_district"]
@@ -167,7 +167,7 @@ async def review_by_district(world: World, filed: Filed) -> None:
     world.aside(zh=f"{refused} 不予支持：{reason}；救济途径随消息告知", en="refused with reason and remedy")
 
 
-async def review_by_city(world: World, filed: Filed, *, ranked: tuple[str, ...]) -> None:
+async def review_by_city(world: World, *, filed: Filed, ranked: tuple[str, ...]) -> None:
     world.move_to("2025-09-19T10:00")
     reviewer = await world.as_staff("reviewer", service="applications")
     decisions = [{"application_id": filed.ids[each], "stage": "city", "verdict": "approve"} for each in ranked]
@@ -175,7 +175,7 @@ async def review_by_city(world: World, filed: Filed, *, ranked: tuple[str, ...])
     world.step(zh=f"市级复核：同意{len(decisions)}件", en=f"city review: {len(decisions)} approved", clause="city")
 
 
-async def review_jointly(world: World, filed: Filed, *, ranked: tuple[str, ...]) -> None:
+async def review_jointly(world: World, *, filed: Filed, ranked: tuple[str, ...]) -> None:
     """Both bureaus, two people who had no hand in it before, on one sum; the order of the decisions is the rank."""
     world.move_to("2025-09-24T14:00")
     awards = {row.reference: row.award_fen or 0 for row in world.cast.good}
@@ -200,7 +200,7 @@ async def review_jointly(world: World, filed: Filed, *, ranked: tuple[str, ...])
     )
 
 
-async def wait_for_funding(world: World, filed: Filed, *, ranked: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+async def wait_for_funding(world: World, *, filed: Filed, ranked: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Who is served follows from the ranks and the fund alone: worked out here, and then looked for."""
     available_fen = int(world.cast.appropriation["amount_fen"])
     awards = {row.reference: row.award_fen or 0 for row in world.cast.good}
@@ -209,13 +209,13 @@ async def wait_for_funding(world: World, filed: Filed, *, ranked: tuple[str, ...
         fits = awards[reference] <= available_fen
         available_fen -= awards[reference] if fits else 0
         wanted[filed.ids[reference]] = "funded" if fits else "waiting_for_funds"
-    cases = await wait_for_states(world, wanted, what_zh="资金安排结果", what_en="the budget's answer to every case")
+    cases = await wait_for_states(world, wanted=wanted, what_zh="资金安排结果", what_en="the budget's answer to every case")
     refused = filed.ids[world.cast.story["refused_at_district"]]
     require(cases[refused]["state"] == "refused", zh="初审未通过的应为不予支持", en="the refused one stays refused")
     return cases
 
 
-def show_ranks(world: World, filed: Filed, cases: dict[str, dict[str, Any]], *, ranked: tuple[str, ...]) -> None:
+def show_ranks(world: World, *, filed: Filed, cases: dict[str, dict[str, Any]], ranked: tuple[str, ...]) -> None:
     shown = table("联审结果与资金安排", "ranks, sums and money", "名次", "案件", "申报单位", "项目", "申请(元)", "核定(元)", "状态", right=(0, 4, 5))
     for rank, reference in enumerate(ranked, start=1):
         case = cases[filed.ids[reference]]
@@ -233,7 +233,7 @@ def show_ranks(world: World, filed: Filed, cases: dict[str, dict[str, Any]], *, 
     world.out.print(shown)
 
 
-async def show_waiting(world: World, filed: Filed, *, waiting: tuple[str, ...]) -> None:
+async def show_waiting(world: World, *, filed: Filed, waiting: tuple[str, ...]) -> None:
     """The budget's own list, in rank order: the park's award leads it because it does not fit."""
     auditor = await world.as_staff("auditor", service="budget")
     year = world.cast.appropriation["fiscal_year"]

@@ -28,8 +28,6 @@ from deploy.local.supervision import ProcessFailed
 
 STOPPED_BY_SIGNAL = 130
 TITLE = "[bold]人力资源服务业扶持资金：从区市报送到资金到账[/]\n[dim]from a district's file to money paid, on a real PostgreSQL and a real Kafka[/]"
-# Beside the profiles' folders: what a run leaves is removed by the next, the facts of the last one stay.
-FACTS_FILE = STATE / "demo.json"
 
 
 def main(profile: Annotated[str, typer.Option(help="Name of the folder under .local/ that keeps the data.")] = "demo") -> None:
@@ -57,13 +55,15 @@ async def tell(profile: str, *, out: Console) -> None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     out.print(Panel.fit(TITLE))
     forget(profile)
+    # Beside the profile's folder, which the next run empties.
+    facts_file = STATE / f"{profile}.json"
     async with running_world(profile, out=out, tell=starting(out)) as world:
         document, short = world.cast.clauses["document"], world.cast.clauses["short"]
         out.print(f"全部就绪，用时{time.monotonic() - started_s:.1f}秒  [dim]everything is ready[/]")
         out.print(f"〔〕内为依据，{short}即{document}；✗ 为系统拒绝或暂缓  [dim]the clause in 〔〕; ✗ is refused or held up[/]")
-        closing.write((await play(world)).facts, file=FACTS_FILE)
+        closing.write((await play(world)).facts, file=facts_file)
     took_s = time.monotonic() - started_s
-    out.print(f"\n最终事实见{FACTS_FILE.relative_to(ROOT)}；全部进程已停止，共用时{took_s:.1f}秒  [dim]everything is stopped[/]")
+    out.print(f"\n最终事实见 {facts_file.relative_to(ROOT)}；全部进程已停止，共用时{took_s:.1f}秒  [dim]everything is stopped[/]")
 
 
 def starting(out: Console) -> Callable[[str], None]:
@@ -82,18 +82,18 @@ class Story:
 
 
 async def play(world: World) -> Story:
-    act(world.out, "一", zh="摸清家底", en="who is there, and how much money")
+    act(world.out, number="一", zh="摸清家底", en="who is there, and how much money")
     await registry_act.play(world)
-    act(world.out, "二", zh="批量报送", en="a district files 40 rows")
+    act(world.out, number="二", zh="批量报送", en="a district files 40 rows")
     filed = await filing_act.play(world)
-    act(world.out, "三", zh="受理与审核", en="acceptance and review")
-    reviewed = await review_act.play(world, filed)
-    act(world.out, "四", zh="公示与异议", en="public notice and objection")
-    announced = await notice_act.play(world, filed, reviewed)
-    act(world.out, "五", zh="资金支付", en="payment")
-    paid = await payment_act.play(world, filed, announced)
-    act(world.out, "六", zh="对账与回看", en="closing the books, looking back")
-    facts = await closing.play(world, filed, reviewed, announced, paid)
+    act(world.out, number="三", zh="受理与审核", en="acceptance and review")
+    reviewed = await review_act.play(world, filed=filed)
+    act(world.out, number="四", zh="公示与异议", en="public notice and objection")
+    announced = await notice_act.play(world, filed=filed, reviewed=reviewed)
+    act(world.out, number="五", zh="资金支付", en="payment")
+    paid = await payment_act.play(world, filed=filed, announced=announced)
+    act(world.out, number="六", zh="对账与回看", en="closing the books, looking back")
+    facts = await closing.play(world, filed=filed, reviewed=reviewed, announced=announced, paid=paid)
     return Story(filed=filed, reviewed=reviewed, announced=announced, paid=paid, facts=facts)
 
 

@@ -24,7 +24,7 @@ def console() -> Console:
     return usual if usual.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
-def act(out: Console, number: str, *, zh: str, en: str) -> None:
+def act(out: Console, *, number: str, zh: str, en: str) -> None:
     out.print()
     out.print(Text.assemble((f"{number}、{zh}", "bold cyan"), (f"  {en}", "cyan")))
 

@@ -101,7 +101,7 @@ async def opened(stack: Stack, *, portal: PortalAddress, out: Console) -> AsyncI
         yield World(stack=stack, city=city, cast=load_cast(city), portal=portal, out=out, held=held)
 
 
-async def until(what_zh: str, what_en: str, *, ask: Callable[[], Awaitable[Found | None]], wait_s_max: float = WAIT_S_MAX) -> Found:
+async def until(what_zh: str, *, what_en: str, ask: Callable[[], Awaitable[Found | None]], wait_s_max: float = WAIT_S_MAX) -> Found:
     """Ask again until there is an answer. NotAsTold names what did not happen in its time."""
     started_s = time.monotonic()
     while (found := await ask()) is None:
@@ -139,7 +139,7 @@ async def cases_by_id(world: World) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in await rows_of(auditor, "/v1/applications")}
 
 
-async def wait_for_states(world: World, wanted: dict[str, str], *, what_zh: str, what_en: str) -> dict[str, dict[str, Any]]:
+async def wait_for_states(world: World, *, wanted: dict[str, str], what_zh: str, what_en: str) -> dict[str, dict[str, Any]]:
     """Wait until each of these cases is in its state; returns all cases."""
 
     async def ask() -> dict[str, dict[str, Any]] | None:
@@ -147,12 +147,12 @@ async def wait_for_states(world: World, wanted: dict[str, str], *, what_zh: str,
         return cases if all(cases[each]["state"] == state for each, state in wanted.items()) else None
 
     try:
-        return await until(what_zh, what_en, ask=ask)
+        return await until(what_zh, what_en=what_en, ask=ask)
     except NotAsTold as missing:
         cases = await cases_by_id(world)
         others = [f"{cases[each]['case_number']} {cases[each]['state']} ≠ {state}" for each, state in wanted.items() if cases[each]["state"] != state]
         raise NotAsTold(f"{missing}\n{'; '.join(others[:10])}") from missing
 
 
-def all_in(state: str, ids: Sequence[str]) -> dict[str, str]:
+def all_in(state: str, *, ids: Sequence[str]) -> dict[str, str]:
     return dict.fromkeys(ids, state)

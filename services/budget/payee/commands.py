@@ -22,12 +22,14 @@ SELECT jurisdiction_id FROM reservation WHERE application_id = :application_id A
 _INSERT = insert(payee_account).on_conflict_do_nothing().returning(payee_account)
 _CONFIRM = text("""
 UPDATE payee_account a SET state = 'confirmed', confirmed_by = :confirmed_by, confirmed_at = :at, version = version + 1
-FROM (SELECT id FROM payee_account WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'entered' ORDER BY id FOR UPDATE) AS entered
+FROM (SELECT id FROM payee_account WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'entered' ORDER BY id FOR NO KEY UPDATE) AS entered
 WHERE a.id = entered.id
 """)
 _RETURN = text("""
 UPDATE payee_account a SET state = 'returned', version = version + 1
-FROM (SELECT id FROM payee_account WHERE id = ANY(CAST(:ids AS uuid[])) AND state IN ('entered', 'confirmed') ORDER BY id FOR UPDATE) AS current
+FROM (
+    SELECT id FROM payee_account WHERE id = ANY(CAST(:ids AS uuid[])) AND state IN ('entered', 'confirmed') ORDER BY id FOR NO KEY UPDATE
+) AS current
 WHERE a.id = current.id
 """)
 

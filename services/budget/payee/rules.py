@@ -10,11 +10,11 @@ from pydantic_core import PydanticCustomError
 
 from shared.errors import Conflict, NotFound, Refusal
 
-DIGITS_MIN = 8
+DIGITS_MIN = 10
 DIGITS_MAX = 32
 _GAPS = re.compile(r"[\s-]+")
 # What a bank writes as a reason may repeat the number, in full width and with gaps.
-_LONG_NUMBER = re.compile(r"[0-9](?:[\s-]?[0-9]){7,}")
+_LONG_NUMBER = re.compile(r"[0-9](?:[\s-]?[0-9]){9,}")
 
 
 class PayeeState(StrEnum):
@@ -89,4 +89,4 @@ def masked_number(last_4: str) -> str:
 
 def without_numbers(reason: str) -> str:
     """A bank's words with every account number in them cut down to its last four digits."""
-    return _LONG_NUMBER.sub(lambda found: masked_number(found.group()[-4:]), unicodedata.normalize("NFKC", reason))
+    return _LONG_NUMBER.sub(lambda found: masked_number(normalise_number(found.group())[-4:]), unicodedata.normalize("NFKC", reason))

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TypeAlias
 from uuid import UUID
 
 from sqlalchemy import insert, text
+from sqlalchemy.dialects.postgresql import insert as insert_unless
 
 from services.budget.ledger import commands as ledger
 from services.budget.ledger.rules import Act, Kind, Signers, move
@@ -13,7 +15,7 @@ from services.budget.payee import commands as payee
 from services.budget.payee.rules import AccountDiffers, PayeeState
 from services.budget.payment import queries, rules
 from services.budget.payment.rules import Order, OrderState, Reserved
-from services.budget.payment.tables import payment_order
+from services.budget.payment.tables import payable, payment_order
 from services.budget.policy.catalogue import Catalogue
 from services.budget.sealing import Seal
 from services.budget.waiting import commands as waiting
@@ -42,6 +44,14 @@ FROM payment_order WHERE application_id = ANY(CAST(:application_ids AS uuid[])) 
 _ACCOUNTS = text("""
 SELECT id, application_id, uscc, entered_at FROM payee_account
 WHERE state IN ('entered', 'confirmed') AND (application_id = ANY(CAST(:application_ids AS uuid[])) OR uscc = ANY(CAST(:usccs AS text[])))
+""")
+_CONFIRM = insert_unless(payable).on_conflict_do_nothing()
+_NOTE_CONFIRMATION = text("""
+INSERT INTO reservation_history (application_id, proposal_id, what, state, happened_at, happened_on)
+VALUES (
+    :application_id, :proposal_id, :what,
+    coalesce((SELECT state FROM reservation WHERE application_id = :application_id AND proposal_id = :proposal_id), 'unknown'), :at, :on
+)
 """)
 _MAKE = insert(payment_order)
 _LOCK_ORDERS = text("""
@@ -73,6 +83,16 @@ class Step:
     order_id: UUID
     version: int
     number: str = field(default="", repr=False)
+
+
+async def confirm_award(
+    tx: Tx, *, application_id: UUID, proposal_id: UUID, amount_fen: int, notice_number: str, confirmed_on: date, act: Act
+) -> None:
+    """The award may be paid from here on. What comes twice, or after the money was released, is noted and changes nothing."""
+    named = {"application_id": application_id, "proposal_id": proposal_id}
+    confirmed = await tx.execute(_CONFIRM, {**named, "amount_fen": amount_fen, "notice_number": notice_number, "confirmed_on": confirmed_on})
+    what = "award_confirmed" if confirmed.rowcount else "repeated_confirmation"
+    await tx.execute(_NOTE_CONFIRMATION, {**named, "what": what, "at": act.at, "on": act.on})
 
 
 async def make_orders(tx: Tx, application_ids: Sequence[UUID], *, caller: Caller, act: Act) -> list[Answer]:

@@ -1,13 +1,10 @@
 """Orders of applications to the waiting list. What a rule refuses is answered by an event, never by an error."""
 
-import hashlib
-
 from services.budget import policy
-from services.budget.ledger.rules import Act
+from services.budget.edge import act_of_event
 from services.budget.waiting import commands
 from services.budget.waiting.rules import Award, Proposal
 from shared.db import Tx
-from shared.events import encode
 from shared.events.applications import AwardsProposed, ReleaseRequested
 from shared.inbox import Handler
 
@@ -25,7 +22,7 @@ async def on_awards_proposed(tx: Tx, event: AwardsProposed) -> None:
         for award in event.awards
     )
     proposal = Proposal(proposal_id=event.proposal_id, fiscal_year=event.fiscal_year, policy_id=event.policy_id, awards=awards)
-    await commands.take_proposal(tx, proposal, act=_act(event), catalogue=policy.current())
+    await commands.take_proposal(tx, proposal, act=act_of_event(event, key=event.proposal_id), catalogue=policy.current())
 
 
 async def on_release_requested(tx: Tx, event: ReleaseRequested) -> None:
@@ -34,7 +31,7 @@ async def on_release_requested(tx: Tx, event: ReleaseRequested) -> None:
         application_id=event.application_id,
         proposal_id=event.proposal_id,
         reason=event.reason,
-        act=_act(event),
+        act=act_of_event(event, key=event.proposal_id),
         catalogue=policy.current(),
     )
 
@@ -43,16 +40,3 @@ HANDLERS = (
     Handler(event=AwardsProposed, kind="effect", handle=on_awards_proposed),
     Handler(event=ReleaseRequested, kind="effect", handle=on_release_requested),
 )
-
-
-def _act(event: AwardsProposed | ReleaseRequested) -> Act:
-    """An event is written into the books as the caller that it is; its proposal is the key."""
-    body = encode(event)
-    assert body is not None, "only tombstones have no body"
-    return Act(
-        caller=f"event:{event.type}",
-        key=str(event.proposal_id),
-        fingerprint=hashlib.sha256(body).digest(),
-        at=event.happened_at,
-        on=event.happened_on,
-    )

@@ -68,7 +68,7 @@ def without(body: dict[str, Any], name: str) -> dict[str, Any]:
         ("/v1/appropriations", {**APPROPRIATION, "note": "unknown"}, FINANCE, "/note"),
         ("/v1/appropriations", without(APPROPRIATION, "document"), FINANCE, "/document"),
         ("/v1/payee-accounts", {**ACCOUNT, "uscc": "91990000MA0000015P"}, MAKER, "/uscc"),
-        ("/v1/payee-accounts", {**ACCOUNT, "account_number": "1234567"}, MAKER, "/account_number"),
+        ("/v1/payee-accounts", {**ACCOUNT, "account_number": "123456789"}, MAKER, "/account_number"),
         ("/v1/payee-accounts", {**ACCOUNT, "account_number": "62000000X0000001"}, MAKER, "/account_number"),
         ("/v1/payee-accounts", {**ACCOUNT, "account_number": 6200000000000000001}, MAKER, "/account_number"),
         ("/v1/payee-accounts", {**ACCOUNT, "application_id": str(uuid.uuid4())}, MAKER, ""),

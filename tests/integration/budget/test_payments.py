@@ -15,8 +15,10 @@ from tests.integration.budget.acting import (
     approve,
     approved_order,
     assert_books_add_up,
+    award,
     balances,
     bank_says,
+    cases_of,
     check,
     checked_order,
     confirmation_of,
@@ -26,6 +28,7 @@ from tests.integration.budget.acting import (
     make,
     paid_row,
     payable_case,
+    proposed,
     release_of,
     returned_row,
     states,
@@ -288,4 +291,32 @@ async def test_a_confirmation_that_comes_twice_changes_nothing(client: httpx.Asy
 
     await hear(live, confirmation_of(case))
 
+    history = await fetch(database, "SELECT what FROM reservation_history ORDER BY id", service="budget")
     assert (await written(database))["payable"] == 1
+    assert [row["what"] for row in history] == ["proposed", "reserved", "award_confirmed", "repeated_confirmation"]
+
+
+async def test_a_confirmation_that_comes_after_the_release_pays_nothing(client: httpx.AsyncClient, live: Live, database: Database) -> None:
+    await appropriate(client, 1_000_000)
+    proposal = proposed(award(1_000_000))
+    (case,) = cases_of(proposal)
+    await hear(live, proposal, release_of(case))
+
+    await hear(live, confirmation_of(case))
+    refused = await make(client, case)
+
+    payables = (await client.get("/v1/payables", auth=MAKER)).json()["rows"]
+    assert (refused.status_code, payables) == (404, [])
+    assert (await balances(client))["available_fen"] == 1_000_000
+
+
+async def test_an_award_that_differs_from_the_reserved_sum_is_not_paid(client: httpx.AsyncClient, live: Live) -> None:
+    await appropriate(client, 1_000_000)
+    proposal = proposed(award(1_000_000))
+    (case,) = cases_of(proposal)
+    await hear(live, proposal, confirmation_of(case, amount_fen=999_999))
+    await enter_account(client, case)
+
+    refused = await make(client, case)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "award-differs")

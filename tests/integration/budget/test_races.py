@@ -7,18 +7,20 @@ from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
 
-from services.budget.ledger.rules import CaseMoney
+from services.budget.ledger.rules import Act, CaseMoney
+from services.budget.payment import commands as payment
 from services.budget.policy.catalogue import WaitingRule
 from services.budget.waiting.rules import choose_served
+from shared.caller import Caller
 from shared.live import Live
-from tests.building import fetch
+from tests.building import BUSINESS_NOW, fetch
 from tests.integration.budget.acting import (
     AUDITOR,
-    Case,
     appropriate,
     approve,
     approved_order,
@@ -43,6 +45,9 @@ from tests.integration.budget.acting import (
 from tests.runtime import Database
 
 RACERS = 64
+ACT = Act(caller="maker", key="1", fingerprint=b"1", at=BUSINESS_NOW, on=BUSINESS_NOW.date())
+MAKER_HIMSELF = Caller(id="maker", kind="staff", channel="window", scopes=frozenset(), jurisdictions=None)
+_SOMEBODY_WAITS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
 
 
 @pytest_asyncio.fixture
@@ -202,14 +207,18 @@ async def test_a_release_and_its_proposal_meet_and_nothing_stays_held(
     await assert_books_add_up(database)
 
 
-async def test_an_order_is_never_made_for_money_that_is_being_released(client: httpx.AsyncClient, live: Live, database: Database) -> None:
+async def test_a_release_waits_for_an_order_that_is_just_being_made_and_cancels_it(client: httpx.AsyncClient, live: Live, database: Database) -> None:
     await appropriate(client, 1_000_000)
-    cases: list[Case] = [await payable_case(client, live, amount_fen=50_000) for _ in range(10)]
+    case = await payable_case(client, live)
 
-    await at_once([*(make(client, case) for case in cases), *(hear(live, release_of(case)) for case in cases)], seed=3)
+    async with live.transaction() as tx:
+        await payment.make_orders(tx, [case.application_id], caller=MAKER_HIMSELF, act=ACT)
+        releasing = asyncio.create_task(hear(live, release_of(case)))
+        await until_somebody_waits(database)
+    await releasing
 
-    orders = await fetch(database, "SELECT DISTINCT state FROM payment_order", service="budget")
-    assert {row["state"] for row in orders} <= {"cancelled"}
+    orders = await fetch(database, "SELECT state, reason FROM payment_order", service="budget")
+    assert [tuple(row) for row in orders] == [("cancelled", "申请人撤回")]
     assert (await balances(client))["available_fen"] == 1_000_000
 
 
@@ -224,6 +233,17 @@ async def test_two_years_in_one_poll_do_not_wait_for_each_other(client: httpx.As
 
     assert list((await states(database)).values()) == ["reserved"] * 72
     await assert_books_add_up(database)
+
+
+async def until_somebody_waits(database: Database) -> None:
+    """Until a transaction in this database waits for a lock of another."""
+    connection = await asyncpg.connect(database.urls["postgres"])
+    try:
+        async with asyncio.timeout(10):
+            while not await connection.fetchval(_SOMEBODY_WAITS):
+                await asyncio.sleep(0)
+    finally:
+        await connection.close()
 
 
 async def at_once(acts: Any, *, seed: int | None = None) -> list[Any]:

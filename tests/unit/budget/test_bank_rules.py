@@ -77,4 +77,4 @@ def test_money_leaves_at_most_once_and_comes_back_at_most_once(rows: list[BankRo
 def test_a_file_that_comes_again_moves_nothing(rows: list[BankRow]) -> None:
     judged = judge(*rows, *rows)[len(rows) :]
 
-    assert all(each in (Effect.NOTHING_NEW, rules.PaymentClosed) for each in judged) or judge(*rows) != judged
+    assert all(each in (Effect.NOTHING_NEW, rules.PaymentClosed) for each in judged)

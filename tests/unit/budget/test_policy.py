@@ -67,7 +67,8 @@ def test_a_wrong_entry_is_refused(tmp_path: Path, file: str, old: str, new: str)
 
 
 def test_a_successor_is_a_folder_of_its_own_for_other_years() -> None:
-    successor = FUND.model_copy(update={"id": "2026-1", "first_year": 2026, "last_year": 2028})
+    lines = tuple(line.model_copy(update={"id": line.id.replace("2023-15/", "2026-1/")}) for line in FUND.lines)
+    successor = FUND.model_copy(update={"id": "2026-1", "first_year": 2026, "last_year": 2028, "lines": lines})
 
     catalogue = Catalogue(funds=(FUND, successor))
 
@@ -75,7 +76,8 @@ def test_a_successor_is_a_folder_of_its_own_for_other_years() -> None:
 
 
 def test_two_funds_never_share_a_fiscal_year() -> None:
-    overlapping = FUND.model_copy(update={"id": "2025-1", "first_year": 2025, "last_year": 2027})
+    lines = tuple(line.model_copy(update={"id": line.id.replace("2023-15/", "2025-1/")}) for line in FUND.lines)
+    overlapping = FUND.model_copy(update={"id": "2025-1", "first_year": 2025, "last_year": 2027, "lines": lines})
 
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="a fiscal year of 2023-15"):
         Catalogue(funds=(FUND, overlapping))

@@ -1,0 +1,58 @@
+"""The log: a fault is told with its place, never with what lay in memory or in a row."""
+
+import io
+import json
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+import structlog
+
+from shared.observability import set_up
+from shared.settings import Settings
+
+SECRET = "a token in a local variable"
+PERSON = "Zhang San"
+
+
+@pytest.fixture
+def log(capsys: pytest.CaptureFixture[str]) -> Iterator[io.StringIO]:
+    written = io.StringIO()
+    before = structlog.get_config()
+    set_up(
+        Settings.model_validate(
+            {
+                "service": "registry",
+                "profile": "test",
+                "database_url": "postgresql://a:b@c/d",
+                "kafka_bootstrap": "k:1",
+                "city_file": "deploy/city.toml",
+            }
+        )
+    )
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=written), cache_logger_on_first_use=False)
+    yield written
+    structlog.contextvars.clear_contextvars()
+    structlog.configure(**before)
+
+
+def fail() -> None:
+    held = SECRET
+    assert held
+    row = asyncpg.NotNullViolationError("null value in column")
+    row.detail = f"Failing row contains ({PERSON}, 13800000000)."
+    raise ExceptionGroup("two things", [row, ValueError("a plain reason")])
+
+
+def test_a_fault_is_logged_without_local_variables_and_rows(log: io.StringIO) -> None:
+    try:
+        fail()
+    except ExceptionGroup as error:
+        structlog.get_logger().error("request_failed", exc_info=error)
+
+    line = json.loads(log.getvalue())
+    assert (line["event"], line["service"]) == ("request_failed", "registry")
+    assert "a plain reason" in log.getvalue()
+    assert "null value in column" in log.getvalue()
+    assert SECRET not in log.getvalue()
+    assert PERSON not in log.getvalue()
