@@ -24,8 +24,6 @@ ANNOUNCED = "announced"
 # The asyncpg connection under a transaction.
 DRIVER = "driver"
 
-ANSWER_GRACE_S = 5
-
 TRANSIENT_SQLSTATES = frozenset({
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
@@ -61,8 +59,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         connect_args={
             "timeout": 5,
-            # The server ends a slow statement itself; this is for a server that no longer answers at all.
-            "command_timeout": settings.statement_timeout_ms / 1000 + ANSWER_GRACE_S,
+            "command_timeout": settings.database_silence_ms / 1000,
             "server_settings": {
                 "application_name": settings.slot,
                 "statement_timeout": str(settings.statement_timeout_ms),
@@ -131,20 +128,37 @@ class Database:
     async def _begun(self, *, isolation: Literal["repeatable_read"] | None, readonly: bool) -> AsyncIterator[Tx]:
         """The transaction is the driver's own, and SQLAlchemy works inside it, so that a hot path may use the driver directly."""
         async with self.engine.connect() as tx:
-            driver = (await tx.get_raw_connection()).driver_connection
-            assert driver is not None
+            driver = await _driver_of(tx)
             # `info` belongs to the pooled connection: what was rolled back on it before us is not ours to announce.
             tx.info[ANNOUNCED] = False
             tx.info[DRIVER] = driver
+            transaction, ended = driver.transaction(isolation=isolation, readonly=readonly), False
             try:
-                async with driver.transaction(isolation=isolation, readonly=readonly):
+                await transaction.start()
+                try:
                     yield tx
-            except BaseException:
-                if driver.is_closed():
+                except BaseException:
+                    await transaction.rollback()
+                    ended = True
+                    raise
+                await transaction.commit()
+                ended = True
+            finally:
+                if not ended:
+                    # Begun, committed, rolled back? Nobody knows. In the pool it would swallow the next one's commit.
                     await tx.invalidate()
-                raise
             if tx.info[ANNOUNCED]:
                 self.bell.ring()
+
+
+async def _driver_of(tx: Tx) -> asyncpg.Connection:
+    """The connection below. One that was cut while it lay in the pool is thrown away; the pool's size bounds how many."""
+    while True:
+        driver = (await tx.get_raw_connection()).driver_connection
+        assert isinstance(driver, asyncpg.Connection)
+        if not driver.is_closed():
+            return driver
+        await tx.invalidate()
 
 
 async def fetch(tx: Tx, query: str, *arguments: object) -> list[asyncpg.Record]:

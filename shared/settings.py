@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     statement_timeout_ms: int = Field(default=15_000, ge=100)
     lock_timeout_ms: int = Field(default=8_000, ge=100)
     idle_in_transaction_timeout_ms: int = Field(default=10_000, ge=100)
+    # The server ends a slow statement itself; this is for a server that no longer answers at all.
+    database_silence_ms: int = Field(default=20_000, ge=100)
 
     kafka_bootstrap: str
     kafka_prefix: str = ""

@@ -60,6 +60,7 @@ class Cast:
     institutions: tuple[Institution, ...]
     newcomer: Institution
     parks: tuple[dict[str, Any], ...]
+    name_mark: str
     officers: dict[str, Officer]
     district_officers: dict[str, str]
     filings: tuple[FilingRow, ...]
@@ -81,6 +82,10 @@ class Cast:
             return self.newcomer
         return next(each for each in self.institutions if each.key == f"{self.district_id}/{key}")
 
+    def short_name(self, code: str) -> str:
+        """Without the mark that every name here is invented."""
+        return self.by_uscc(code).name.removesuffix(self.name_mark)
+
     def by_uscc(self, code: str) -> Institution:
         return next(each for each in (*self.institutions, self.newcomer) if each.uscc == code)
 
@@ -101,6 +106,7 @@ def load(city: City) -> Cast:
         institutions=institutions,
         newcomer=newcomer,
         parks=tuple(_park(park, by_key=by_key) for park in told["park"]),
+        name_mark=told["name_mark"],
         officers={role: Officer(subject=o["subject"], name=o["name"], roles=tuple(o["roles"])) for role, o in told["officer"].items()},
         district_officers=told["district_officers"],
         filings=tuple(_filing(row, district_id=district.id, by_key=by_key) for row in rows),

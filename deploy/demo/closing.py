@@ -20,21 +20,21 @@ from deploy.demo.telling import note, require, table, yuan
 from deploy.demo.world import World, rows_of
 
 KINDS_ZH = {"basic": "基本信息", "process": "过程", "special": "特别程序", "done": "办结"}
+ENDS = ("paid", "refused")
 HOW_MEASURED = "收到HTTP回执起，至能从消息接口读到告知为止，由演示程序在外部逐件计时（含查询往返）"
 
 
 async def play(world: World, *, filed: Filed, reviewed: Reviewed, announced: Announced, paid: Paid) -> dict[str, Any]:
-    portal = await read_portal(world)
     cases = await read_cases(world, filed=filed)
+    portal = await read_portal(world, ended=sum(case["state"] in ENDS for case in cases.values()))
     messages = await read_messages(world)
     fund = await show_fund_by_line(world)
     journal = await read_journal(world)
-    world.out.print(
-        f"            {journal['entries']}笔分录、{journal['vouchers']}张凭证逐笔重加，与余额一致  [dim]the journal re-adds[/]", soft_wrap=True
-    )
+    zh = f"{journal['entries']}笔分录、{journal['vouchers']}张凭证逐笔重加，与余额一致"
+    world.step(zh=zh, en="the journal re-adds to the balances", clause="payment")
     show_ends(world, cases=cases)
     show_timeline(world, case=cases[world.cast.story["bank_returned"]], filed=filed)
-    show_told(world, messages=messages, portal=portal)
+    show_told(world, messages=messages, portal=portal, refused=cases[world.cast.story["refused_at_district"]])
     effect = {
         "one_hop_ms": times(reviewed.message_ms),
         "two_hops_ms": times(paid.message_ms),
@@ -77,12 +77,12 @@ def show_ends(world: World, *, cases: dict[str, dict[str, Any]]) -> None:
     told = "，".join(f"{state}{count}件" for state, count in counts.most_common())
     world.step(zh=f"{len(cases)}件的结局：{told}；到账合计{yuan(paid_fen)}元", en="how the cases ended", clause="fund")
     for case in (each for each in cases.values() if each["state"] == "waiting_for_funds"):
-        applicant = world.cast.by_uscc(case["applicant_uscc"]).name
+        applicant = world.cast.short_name(case["applicant_uscc"])
         note(world.out, f"{case['state_zh']}：{case['case_number']} {applicant} {yuan(case['amount_fen'])}元。{case['next_step_zh']}")
 
 
 def show_timeline(world: World, *, case: dict[str, Any], filed: Filed) -> None:
-    applicant = world.cast.by_uscc(case["applicant_uscc"]).name
+    applicant = world.cast.short_name(case["applicant_uscc"])
     title = f"一件的全过程：{case['case_number']} {filed.titles[case['item_id']]} {applicant}"
     shown = table(title, "one case, step by step", "时间", "步骤", "办理", "依据", "规则版本")
     for step in case["history"]:
@@ -92,11 +92,13 @@ def show_timeline(world: World, *, case: dict[str, Any], filed: Filed) -> None:
     world.out.print(shown)
 
 
-def show_told(world: World, *, messages: Sequence[dict[str, Any]], portal: dict[str, Any]) -> None:
+def show_told(world: World, *, messages: Sequence[dict[str, Any]], portal: dict[str, Any], refused: dict[str, Any]) -> None:
     organisations = len({each["uscc"] for each in messages})
     world.step(zh=f"告知消息{len(messages)}条，送达{organisations}家单位的收件箱，一步一条", en="messages, one a step", clause="city")
     newest = max(messages, key=lambda each: str(each["happened_at"]))
-    note(world.out, f"[dim]最后一条：{escape(newest['title'])}｜{escape(newest['body'])}[/]")
+    refusal = next(each for each in messages if each["application_id"] == refused["id"] and each["remedy"])
+    note(world.out, f"[dim]如：{escape(newest['title'])}｜{escape(newest['body'])}[/]")
+    note(world.out, f"[dim]又如：{escape(refusal['title'])}｜{escape(refusal['body'])}{escape(refusal['next_step'])}｜{escape(refusal['remedy'])}[/]")
     kinds = "，".join(f"{KINDS_ZH[kind]}{portal['by_kind'][kind]}条" for kind in KINDS_ZH if kind in portal["by_kind"])
     world.step(
         zh=f"省级门户收到{portal['cases']}件的{portal['records']}条记录（{kinds}），逐件按序，无一拒收；其中{portal['sent_again']}条因门户故障重送",

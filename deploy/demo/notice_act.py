@@ -167,7 +167,8 @@ async def close_first(world: World, *, filed: Filed, notice: dict[str, Any], con
     ids = [filed.ids[each] for each in confirmed]
     cases = await wait_for_states(world, wanted=all_in("on_notice", ids=ids), what_zh="最后一天仍在公示", what_en="still on notice on the last day")
     counts = Counter(case["state_zh"] for case in cases.values())
-    world.step(zh=f"{notice['last_day']} 公示最后一天：{'，'.join(f'{state}{count}件' for state, count in counts.items())}", en="the last day")
+    told = "，".join(f"{state}{count}件" for state, count in counts.items())
+    world.step(zh=f"公示最后一天：{told}", en="the last day: still open", clause="notice")
     world.move_to(f"{notice['closes_on']}T09:00")
     await wait_for_states(world, wanted=all_in("confirmed", ids=ids), what_zh="公示期满自动确认", what_en="awards confirmed when the notice closes")
     world.step(zh=f"公示期满，{len(ids)}件自动确认支持", en="closed: awards confirmed by themselves", clause="notice")

@@ -52,13 +52,14 @@ async def read_messages(world: World) -> list[dict[str, Any]]:
     return messages
 
 
-async def read_portal(world: World) -> dict[str, Any]:
-    """Wait until the portal has everything; then compare what it has, case by case and in its order, with what was written down for it."""
+async def read_portal(world: World, *, ended: int) -> dict[str, Any]:
+    """Wait until the portal has everything, the end of each ended case too; then compare, case by case, what it has and in which order."""
     auditor = await world.as_staff("auditor", service="notifications")
 
     async def all_taken() -> bool | None:
         counts = (await auditor.get("/v1/portal-records/summary")).json()["counts"]
-        return True if {each["state"] for each in counts} == {"accepted"} else None
+        done = sum(each["records"] for each in counts if each["kind"] == "done")
+        return True if done == ended and {each["state"] for each in counts} == {"accepted"} else None
 
     await until("全部办件记录送达省级门户", what_en="the portal has taken every record", ask=all_taken)
     ours = await rows_of(auditor, "/v1/portal-records")

@@ -216,13 +216,15 @@ async def wait_for_funding(world: World, *, filed: Filed, ranked: tuple[str, ...
 
 
 def show_ranks(world: World, *, filed: Filed, cases: dict[str, dict[str, Any]], ranked: tuple[str, ...]) -> None:
-    shown = table("联审结果与资金安排", "ranks, sums and money", "名次", "案件", "申报单位", "项目", "申请(元)", "核定(元)", "状态", right=(0, 4, 5))
+    headings = ("名次", "行", "案件", "申报单位", "项目", "申请(元)", "核定(元)", "状态")
+    shown = table("联审结果与资金安排", "ranks, sums and money", *headings, right=(0, 5, 6))
     for rank, reference in enumerate(ranked, start=1):
         case = cases[filed.ids[reference]]
         style = "green" if case["state"] == "funded" else "yellow"
-        applicant = world.cast.by_uscc(case["applicant_uscc"]).name
+        applicant = world.cast.short_name(case["applicant_uscc"])
         shown.add_row(
             str(rank),
+            reference,
             case["case_number"],
             applicant,
             filed.titles[case["item_id"]],

@@ -4,10 +4,11 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import httpx
 import typer
 from rich.console import Console
 from rich.panel import Panel
@@ -33,17 +34,23 @@ TITLE = "[bold]人力资源服务业扶持资金：从区市报送到资金到�
 def main(profile: Annotated[str, typer.Option(help="Name of the folder under .local/ that keeps the data.")] = "demo") -> None:
     """Tell the story on PostgreSQL, Kafka and the four services, and leave with everything stopped."""
     out = telling.console()
+    sys.exit(exit_code_of(tell(profile, out=out), out=out))
+
+
+def exit_code_of(told: Coroutine[Any, Any, None], *, out: Console) -> int:
+    """0 only when everything came out as told and was stopped."""
     try:
-        asyncio.run(tell(profile, out=out))
-    except (NotAsTold, Refused) as failed:
-        out.print(f"\n故事中断 | The story broke off\n{failed}", style="red", markup=False)
-        sys.exit(1)
+        asyncio.run(told)
+    except (NotAsTold, Refused, httpx.TransportError) as failed:
+        out.print(f"\n故事中断 | The story broke off\n{failed or type(failed).__name__}", style="red", markup=False)
+        return 1
     except (AlreadyRunning, PortTaken, ProcessFailed) as refused:
         out.print(str(refused), style="red", markup=False)
-        sys.exit(1)
+        return 1
     except asyncio.CancelledError:
         out.print("已中止 | Stopped before the end of the story.")
-        sys.exit(STOPPED_BY_SIGNAL)
+        return STOPPED_BY_SIGNAL
+    return 0
 
 
 async def tell(profile: str, *, out: Console) -> None:

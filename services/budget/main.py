@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from services.budget import policy
 from services.budget.appropriation.api import router as appropriations
 from services.budget.bank.api import router as bank_confirmations
+from services.budget.edge import seal_of
 from services.budget.ledger.api import router as ledger
 from services.budget.payee.api import router as payee_accounts
 from services.budget.payment.api import router as payment_orders
@@ -21,10 +22,13 @@ ROUTERS = (appropriations, waiting_list, payee_accounts, payment_orders, bank_co
 
 def build(settings: Settings) -> FastAPI:
     policy.current()
+    live = open_live(settings)
+    # A process that could not seal an account number must not start.
+    seal_of(live)
     roles = load_roles(policy.ROLES)
     scopes_here = frozenset[str]().union(*roles.values())
     return create_app(
-        open_live(settings),
+        live,
         authenticator=Authenticator(settings=settings, roles=roles, systems=load_callers(settings.callers_file, scopes_here=scopes_here)),
         routers=ROUTERS,
         title="Budget",

@@ -73,14 +73,16 @@ async def supersede_notice(tx: Tx, *, notice_id: UUID, reason: str, ground: Grou
 
 
 async def close_due_notices(tx: Tx, *, ground: Ground, moment: Moment) -> int:
-    """Confirm the awards whose notice ended without an undecided objection; returns how many cases moved or notices closed."""
+    """Confirm the awards whose notice ended without an undecided objection; returns how much was done."""
     done = 0
     for notice_id in await queries.due_notices(tx, on=moment.on, most=CLOSED_PER_RUN_MAX):
-        done += await _close(tx, await queries.lock_notice(tx, notice_id=notice_id), ground=ground, moment=moment)
+        done += await close_notice(tx, notice_id=notice_id, ground=ground, moment=moment)
     return done
 
 
-async def _close(tx: Tx, due: Notice, *, ground: Ground, moment: Moment) -> int:
+async def close_notice(tx: Tx, *, notice_id: UUID, ground: Ground, moment: Moment) -> int:
+    """Confirm what is ripe on one notice, and close it once nothing is left on it; returns how many cases moved or notices closed."""
+    due = await queries.lock_notice(tx, notice_id=notice_id)
     if due.state is not NoticeState.OPEN:
         # Superseded between the look and the lock: its cases stand on the notice that took its place.
         return 0

@@ -51,7 +51,7 @@ class WrittenRow:
 
 
 # Tries of a correction whose once key or portal number was free when looked at and taken when written.
-CORRECTION_TRIES_MAX = 1
+CORRECTION_TRIES_MAX = 3
 
 # Rows go in by once_key, so that two batches meet in one order (opposite orders deadlocked in 18 of 30 rounds).
 # A row that is not returned met a constraint: the command asks which.

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from services.budget.main import build
 from services.budget.payee.rules import AccountNumber, without_numbers
 from services.budget.sealing import Seal
 from services.budget.settings import BudgetSettings
@@ -87,9 +88,11 @@ def test_a_sealed_number_cannot_be_moved_to_another_record_or_opened_with_anothe
         Seal(key=b"1" * 32).open(sealed, record_id=record_id)
 
 
-def test_production_does_not_start_without_a_key() -> None:
-    with pytest.raises(ValidationError, match="PAYEE_ACCOUNT_KEY is missing"):
-        BudgetSettings.model_validate(settings(profile=Profile.PRODUCTION))
+def test_production_does_not_answer_without_a_key_and_its_worker_needs_none() -> None:
+    of_the_worker = BudgetSettings.model_validate(settings(profile=Profile.PRODUCTION))
+
+    with pytest.raises(ValueError, match="PAYEE_ACCOUNT_KEY is missing"):
+        build(of_the_worker)
 
 
 @pytest.mark.parametrize("key", ["c2hvcnQ=", "not base64!"])

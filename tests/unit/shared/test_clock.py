@@ -1,7 +1,8 @@
 """The business clock: an offset in a file, read again when it changes; the day is the city's."""
 
 import json
-import os
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,6 +13,15 @@ from shared import clock
 from shared.clock import BusinessClock
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+@pytest.fixture(params=["UTC", "America/New_York"])
+def server_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with monkeypatch.context() as environment:
+        environment.setenv("TZ", request.param)
+        time.tzset()
+        yield request.param
+    time.tzset()
 
 
 def set_to(file: Path, at: datetime) -> None:
@@ -37,9 +47,7 @@ def test_without_a_file_business_time_is_wall_time() -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("machine", ["UTC", "America/New_York"])
-def test_the_day_is_the_citys_wherever_the_server_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: datetime, on: str, machine: str) -> None:
-    monkeypatch.setitem(os.environ, "TZ", machine)
+def test_the_day_is_the_citys_wherever_the_server_runs(tmp_path: Path, server_zone: str, at: datetime, on: str) -> None:
     set_to(tmp_path / "clock.json", at)
 
     moment = BusinessClock(zone=SHANGHAI, file=tmp_path / "clock.json").now()

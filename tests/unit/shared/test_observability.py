@@ -13,23 +13,14 @@ from shared.settings import Settings
 
 SECRET = "a token in a local variable"
 PERSON = "Zhang San"
+SETTINGS = {"service": "registry", "profile": "test", "database_url": "postgresql://a:b@c/d", "kafka_bootstrap": "k:1", "city_file": "city.toml"}
 
 
 @pytest.fixture
-def log(capsys: pytest.CaptureFixture[str]) -> Iterator[io.StringIO]:
+def log() -> Iterator[io.StringIO]:
     written = io.StringIO()
     before = structlog.get_config()
-    set_up(
-        Settings.model_validate(
-            {
-                "service": "registry",
-                "profile": "test",
-                "database_url": "postgresql://a:b@c/d",
-                "kafka_bootstrap": "k:1",
-                "city_file": "deploy/city.toml",
-            }
-        )
-    )
+    set_up(Settings.model_validate(SETTINGS))
     structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=written), cache_logger_on_first_use=False)
     yield written
     structlog.contextvars.clear_contextvars()

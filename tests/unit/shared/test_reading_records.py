@@ -26,7 +26,7 @@ HEARS = consumer(
 
 
 def record(key: bytes | None, headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> ConsumerRecord[bytes, bytes]:
-    return ConsumerRecord("registry.events", 0, 7, 0, 0, key, value, None, 0, 0, headers)  # type: ignore[arg-type]
+    return ConsumerRecord("registry.events", 0, 7, 0, 0, key, value, None, 0, 0, headers)
 
 
 def envelope(**other: bytes) -> list[tuple[str, bytes | None]]:
