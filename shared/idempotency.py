@@ -87,7 +87,7 @@ KeyHeader: TypeAlias = Annotated[
 ]
 
 
-async def attempt(request: Request, key: KeyHeader = "") -> Attempt:
+async def attempt(request: Request, *, key: KeyHeader = "") -> Attempt:
     if not key or len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
         raise KeyMissing(
             f"Send Idempotency-Key with 1 to {KEY_CHARACTERS_MAX} printable ASCII characters.",

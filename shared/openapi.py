@@ -67,6 +67,6 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def security_of(route: APIRoute, permission: Permission) -> dict[str, Any]:
+def security_of(route: APIRoute, *, permission: Permission) -> dict[str, Any]:
     """What the description says of a route that needs a caller."""
     return {"security": [{"staff": []}, {"system": []}], "x-scope": permission.scope, **(route.openapi_extra or {})}

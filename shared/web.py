@@ -93,7 +93,7 @@ class SecuredRoute(APIRoute):
         permission = permission_of(self)
         assert permission is not None, f"{self.path} declares neither may() nor anyone()"
         if isinstance(permission, Permission):
-            self.openapi_extra = security_of(self, permission)
+            self.openapi_extra = security_of(self, permission=permission)
         bytes_max = BATCH_BYTES_MAX if self.path.endswith(BATCH_VERBS) else BODY_BYTES_MAX
 
         async def secured(request: Request) -> Response:

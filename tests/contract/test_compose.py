@@ -1,5 +1,6 @@
 """docker-compose.yml and the Dockerfile against the code and the images' documentation; no Docker engine is needed."""
 
+import base64
 import importlib
 import re
 from importlib.util import find_spec
@@ -58,9 +59,10 @@ def handed(name: str) -> dict[str, Any]:
 
 
 def filled_in(value: str) -> str:
-    """A value as Compose hands it over when .env has the password `word` everywhere and an https address elsewhere."""
+    """A value as Compose hands it over when .env has the password `word` everywhere, a key of zeros and an https address elsewhere."""
     value = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
     value = re.sub(r"\$\{\w*PASSWORD[^}]*\}", "word", value)
+    value = re.sub(r"\$\{\w*_KEY[^}]*\}", base64.b64encode(bytes(32)).decode(), value)
     return re.sub(r"\$\{\w+[^}]*\}", "https://staff.example.invalid/keys", value)
 
 

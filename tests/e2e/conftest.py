@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from deploy.demo.stage import running_world
 from deploy.demo.story import Story
 from deploy.demo.telling import PLAIN_WIDTH
 from deploy.demo.world import World
-from deploy.local.folders import profile_folder
+from deploy.local.folders import AlreadyRunning, profile_folder
+from deploy.local.stack import forget
 from tests.runtime import remove_abandoned_folders
 
 PARTITIONS = 2
@@ -40,4 +42,7 @@ async def told() -> AsyncIterator[Told]:
         facts_file = world.stack.folder / "demo.json"
         closing.write(played.facts, file=facts_file)
         yield Told(world=world, story=played, shown=screen.getvalue(), facts_file=facts_file)
-    shutil.rmtree(profile_folder(profile))
+    # Another test process may be clearing what it takes for abandoned at the same moment.
+    with suppress(AlreadyRunning):
+        forget(profile)
+    shutil.rmtree(profile_folder(profile), ignore_errors=True)
