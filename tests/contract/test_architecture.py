@@ -4,12 +4,10 @@ import ast
 import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 import yaml
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from deploy.docs.policy_data import entries, policy_files, sourceless
@@ -20,6 +18,7 @@ from shared.auth import Anyone, Permission
 from shared.events.catalogue import CATALOGUE
 from shared.idempotency import attempt
 from shared.web import if_match, permission_of
+from tests.contract.operations import called_by
 from tests.contract.source import ROOT, outside, python
 
 # FastAPI's own pages about the API; they hold nothing but the description that is committed here.
@@ -58,12 +57,6 @@ OF_THE_OTHER_PROCESS = {"http": {"worker_port"}, "worker": {"http_port"}}
 
 SCOPE = re.compile(r"[a-z]+(-[a-z]+)*:[a-z]+([-_][a-z]+)*")
 SCOPES_OF_NO_ROUTE: dict[str, str] = {}
-
-
-def called_by(dependant: Dependant) -> Iterator[Callable[..., Any] | None]:
-    for each in dependant.dependencies:
-        yield each.call
-        yield from called_by(each)
 
 
 def routes() -> Iterator[tuple[str, APIRoute]]:

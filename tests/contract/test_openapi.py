@@ -2,9 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -13,6 +10,9 @@ from deploy.docs.openapi import FOLDER, pages
 from deploy.docs.pages import difference
 from deploy.docs.product import app_of
 from deploy.postgres.roles import SERVICES
+from shared.auth import Permission
+from shared.web import if_match, permission_of
+from tests.contract.operations import Operation, called_by, examples_of, operations
 
 VERB_NOUN = re.compile(r"[a-z]+([A-Z][a-z0-9]*)+")
 # Operation ids begin with one of these: a caller who knows one service reads the others. Add a verb only if none of them says it.
@@ -25,28 +25,6 @@ VERBS = frozenset(
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # What is not said in JSON: https://prometheus.io/docs/instrumenting/exposition_formats
 NOT_JSON = frozenset({"getMetrics"})
-
-
-@dataclass(frozen=True)
-class Operation:
-    service: str
-    method: str
-    path: str
-    told: dict[str, Any]
-
-    @property
-    def id(self) -> str:
-        return str(self.told["operationId"])
-
-    def __str__(self) -> str:
-        return f"{self.service} {self.method.upper()} {self.path}"
-
-
-def operations() -> Iterator[Operation]:
-    for service in SERVICES:
-        for path, methods in app_of(service).openapi()["paths"].items():
-            for method, told in methods.items():
-                yield Operation(service=service, method=method, path=path, told=told)
 
 
 def test_the_committed_descriptions_are_those_of_the_code() -> None:
@@ -102,11 +80,44 @@ def test_every_operation_says_what_a_success_looks_like() -> None:
     assert [str(each) for each in operations() if each.id not in NOT_JSON and not is_told(each)] == []
 
 
-def examples_of(operation: Operation) -> list[Any]:
-    """The examples of the body, on the media type or on the schema that it refers to."""
-    media = operation.told["requestBody"]["content"]["application/json"]
-    schema = media["schema"]
-    if "$ref" in schema:
-        schema = app_of(operation.service).openapi()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    beside = [each["value"] for each in media.get("examples", {}).values()] + ([media["example"]] if "example" in media else [])
-    return [*beside, *schema.get("examples", [])]
+PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
+
+
+def test_every_operation_says_what_a_refusal_looks_like() -> None:
+    silent = [
+        str(each)
+        for each in operations()
+        for status in ("4XX", "5XX")
+        if each.told["responses"][status]["content"] != {"application/problem+json": PROBLEM}
+    ]
+    others = {status for each in operations() for status in each.told["responses"]} - {"200", "201", "4XX", "5XX"}
+
+    assert silent == []
+    assert others == set()
+
+
+def test_every_operation_says_who_may_call_it() -> None:
+    def is_told(operation: Operation) -> bool:
+        permission = permission_of(operation.route())
+        if isinstance(permission, Permission):
+            return operation.told["security"] == [{"staff": []}, {"system": []}] and operation.told["x-scope"] == permission.scope
+        return "security" not in operation.told and "x-scope" not in operation.told
+
+    assert [str(each) for each in operations() if not is_told(each)] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_ways_to_prove_who_one_is_are_described(service: str) -> None:
+    assert app_of(service).openapi()["components"]["securitySchemes"].keys() == {"staff", "system"}
+
+
+def test_the_headers_that_a_call_needs_are_described() -> None:
+    def headers(operation: Operation) -> set[str]:
+        return {each["name"].casefold() for each in operation.told.get("parameters", []) if each["in"] == "header"}
+
+    posts = [each for each in operations() if each.method == "post" and not each.path.endswith(":validate")]
+    changes = [each for each in posts if if_match in called_by(each.route().dependant)]
+
+    assert [str(each) for each in posts if "idempotency-key" not in headers(each)] == []
+    assert [str(each) for each in changes if "if-match" not in headers(each)] == []
+    assert len(changes) > 5

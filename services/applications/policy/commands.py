@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from services.applications.policy import UsedVersion, check_used_versions
 from services.applications.policy.catalogue import Catalogue
+from services.applications.policy.tables import policy_version
 from shared.db import Tx
 
 # The HTTP process and the worker of a service start together.
@@ -37,6 +38,5 @@ async def keep_versions(tx: Tx, *, catalogue: Catalogue) -> None:
     check_used_versions(catalogue, used=used)
     # Referrals are shown and decide nothing, so nothing is pinned to them.
     entries = [entry for policy in catalogue.policies for entry in policy.entries() if entry.section != "referrals"]
-    names = ("version", "policy_id", "section", "first_day", "last_day", "fingerprint")
-    versions = [{name: getattr(entry, name) for name in names} for entry in entries]
+    versions = [{column.name: getattr(entry, column.name) for column in policy_version.c} for entry in entries]
     await tx.execute(_KEEP, {"versions": json.dumps(versions, default=str)})

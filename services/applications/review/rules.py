@@ -258,12 +258,6 @@ def decide(*, item: Item, stages: Sequence[Stage], state: State, stage: str | No
     return _approved(current, stages=stages, decision=decision, decided={each.decider for each in others}, replaces=own is not None)
 
 
-def pending_deciders(stage: Stage, *, round_: int, earlier: Sequence[Decision]) -> tuple[Decider, ...]:
-    """Who has not decided at this stage yet, in the order of the policy."""
-    decided = {each.decider for each in earlier if (each.round, each.stage) == (round_, stage.id)}
-    return tuple(decider for decider in stage.deciders if decider not in decided)
-
-
 def _approved(stage: Stage, *, stages: Sequence[Stage], decision: Decision, decided: set[Decider], replaces: bool) -> Outcome:
     wanted = tuple(decider for decider in stage.deciders if decider not in decided | {decision.decider})
     if wanted:

@@ -108,9 +108,7 @@ class Desk:
         filed: dict[str, Any] = answer.json()
         return filed
 
-    async def decide(
-        self, decisions: Sequence[dict[str, Any]], *, auth: httpx.Auth, officer: str | None = None
-    ) -> list[dict[str, Any]]:
+    async def decide(self, decisions: Sequence[dict[str, Any]], *, auth: httpx.Auth, officer: str | None = None) -> list[dict[str, Any]]:
         body = {"decisions": list(decisions), **({"officer": officer} if officer else {})}
         answer = await self.client.post("/v1/reviews", json=body, auth=auth)
         assert answer.status_code == 200, answer.text
@@ -168,12 +166,26 @@ class Desk:
         await self.close_notices()
         return await self.get(case["id"])
 
-    async def leave(self, case: dict[str, Any], verb: str = "withdraw", *, auth: httpx.Auth = HUANCUI, reason: str = "申报单位主动撤回") -> httpx.Response:
+    async def leave(
+        self, case: dict[str, Any], verb: str = "withdraw", *, auth: httpx.Auth = HUANCUI, reason: str = "申报单位主动撤回"
+    ) -> httpx.Response:
         headers = {"If-Match": f'"{case["version"]}"'}
         return await self.client.post(f"/v1/applications/{case['id']}:{verb}", json={"reason": reason}, headers=headers, auth=auth)
 
     async def counted(self) -> dict[str, int]:
         """Rows in each table that an act may write to, to see that nothing was written."""
-        names = ("application", "step", "decision", "filed_version", "late_change", "notice", "notice_case", "objection", "stream", "outbox", "answer")
+        names = (
+            "application",
+            "step",
+            "decision",
+            "filed_version",
+            "late_change",
+            "notice",
+            "notice_case",
+            "objection",
+            "stream",
+            "outbox",
+            "answer",
+        )
         (row,) = await self.rows(f"SELECT {', '.join(f'(SELECT count(*) FROM {name}) AS {name}' for name in names)}")
         return row

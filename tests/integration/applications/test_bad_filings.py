@@ -84,7 +84,8 @@ async def test_a_missing_field_is_pointed_at(desk: Desk, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uscc", "says_zh"), [("91371002MA3D123475", "第18位校验码应为6"), ("91371002MA3DI23476", "是否应为1"), ("0" * 18, "18个0"), ("9137", "填写了4位")]
+    ("uscc", "says_zh"),
+    [("91371002MA3D123475", "第18位校验码应为6"), ("91371002MA3DI23476", "是否应为1"), ("0" * 18, "18个0"), ("9137", "填写了4位")],
 )
 async def test_a_wrong_code_is_told_what_is_wrong_with_it(desk: Desk, uscc: str, says_zh: str) -> None:
     answer = await post(desk, filing(applicant_uscc=uscc))
@@ -156,7 +157,9 @@ async def test_the_first_day_of_filing_is_that_of_the_policy(desk: Desk, filed_o
     assert sum((await desk.counted()).values()) == (0 if status == 422 else 5)
 
 
-@pytest.mark.parametrize(("filed_on", "received", "status"), [("2025-12-31", "2026-01-30", 201), ("2025-12-31", "2026-01-31", 422), ("2026-01-01", "2026-01-02", 422)])
+@pytest.mark.parametrize(
+    ("filed_on", "received", "status"), [("2025-12-31", "2026-01-30", 201), ("2025-12-31", "2026-01-31", 422), ("2026-01-01", "2026-01-02", 422)]
+)
 async def test_the_last_day_of_filing_may_reach_the_city_later_within_the_time_for_handing_over(
     desk: Desk, filed_on: str, received: str, status: int
 ) -> None:
@@ -179,7 +182,9 @@ async def test_an_applicant_of_a_kind_that_the_clause_does_not_name_is_told_the_
 async def test_a_park_is_applied_for_by_its_operator_only(desk: Desk) -> None:
     moment = desk.live.now()
     await desk.hear(
-        ParkRegistered(happened_at=moment.at, happened_on=moment.on, park_code="P-01", name="园", operator_uscc=OTHER_USCC, jurisdiction_id="huancui", version=1)
+        ParkRegistered(
+            happened_at=moment.at, happened_on=moment.on, park_code="P-01", name="园", operator_uscc=OTHER_USCC, jurisdiction_id="huancui", version=1
+        )
     )
 
     answer = await post(desk, filing(item_id="2023-15/7c", park_code="P-01", requested_fen=1))
@@ -207,7 +212,8 @@ async def test_a_body_that_is_no_filing_is_refused(desk: Desk, body: bytes) -> N
 
 
 @pytest.mark.parametrize(
-    ("path", "bytes_max"), [(PATH, BODY_BYTES_MAX), (f"{PATH}:batch", BATCH_BYTES_MAX), (f"{PATH}:validate", BATCH_BYTES_MAX), ("/v1/reviews", BODY_BYTES_MAX)]
+    ("path", "bytes_max"),
+    [(PATH, BODY_BYTES_MAX), (f"{PATH}:batch", BATCH_BYTES_MAX), (f"{PATH}:validate", BATCH_BYTES_MAX), ("/v1/reviews", BODY_BYTES_MAX)],
 )
 async def test_a_body_at_the_limit_is_read_and_one_byte_more_is_not(desk: Desk, path: str, bytes_max: int) -> None:
     headers = {"Content-Type": "application/json"}
@@ -221,7 +227,10 @@ async def test_a_body_at_the_limit_is_read_and_one_byte_more_is_not(desk: Desk, 
 
 async def test_a_call_without_a_key_is_refused_and_a_key_is_good_for_one_content_only(desk: Desk) -> None:
     body = json.dumps(filing()).encode()
-    headers = {"Content-Type": "application/json", **signed_headers(service="applications", method="POST", target=PATH, body=body, system=HUANCUI_SYSTEM)}
+    headers = {
+        "Content-Type": "application/json",
+        **signed_headers(service="applications", method="POST", target=PATH, body=body, system=HUANCUI_SYSTEM),
+    }
     missing = await desk.client.post(PATH, content=body, headers=headers)
     told = await assert_refused(desk, missing, status=400, code="idempotency-key-missing")
 

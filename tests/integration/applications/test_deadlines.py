@@ -1,6 +1,5 @@
 """Terms in working days: computed when the calendar is there, kept as a number of days when it is not, and what their end brings about."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -17,7 +16,7 @@ TERM = ("due_working_days", "due_from_day", "due_on")
 
 
 @pytest.fixture
-def coming_year(tmp_path: Path) -> Iterator[Path]:
+def coming_year(tmp_path: Path) -> Path:
     """The published tables, and one for the year after as its notice might bring it: a synthetic one."""
     folder = tmp_path / "workdays"
     copytree(Path(workdays.__file__).parent, folder, ignore=lambda _, names: [name for name in names if not name.endswith(".toml")])
@@ -36,7 +35,7 @@ last_day = 2027-01-03
 """,
         encoding="utf-8",
     )
-    yield folder
+    return folder
 
 
 def term(case: dict[str, Any]) -> tuple[object, ...]:

@@ -276,7 +276,10 @@ async def test_a_return_tells_the_reason_once_with_its_day_and_a_refusal_ends_th
     await desk.decide(sent, auth=HUANCUI, officer="hc-0001")
 
     cases = [await desk.get(id_) for id_ in ids]
-    assert [(case["state"], case["waiting_on"], case["due_on"]) for case in cases] == [("returned", ["applicant"], "2025-09-28"), ("refused", [], None)]
+    assert [(case["state"], case["waiting_on"], case["due_on"]) for case in cases] == [
+        ("returned", ["applicant"], "2025-09-28"),
+        ("refused", [], None),
+    ]
     asked, refused = [each.body or {} for each in (await desk.announced())[-2:]]
     assert (asked["reason"], asked["due"]) == ("缺少费用票据", {"working_days": 10, "from_day": "2025-09-15", "due_on": "2025-09-28"})
     assert (refused["reason"], refused["stage"]) == ("不属于重点扶持项目", "acceptance")

@@ -275,7 +275,9 @@ async def test_leaving_names_the_version_that_was_read(desk: Desk, header: str |
     filed = await desk.file()
     headers = {"If-Match": header} if header is not None else {}
 
-    answer = await desk.client.post(f"/v1/applications/{filed['application_id']}:withdraw", json={"reason": "主动撤回"}, headers=headers, auth=HUANCUI)
+    answer = await desk.client.post(
+        f"/v1/applications/{filed['application_id']}:withdraw", json={"reason": "主动撤回"}, headers=headers, auth=HUANCUI
+    )
 
     assert (answer.status_code, answer.json()["code"]) == (428, "if-match-missing")
     assert (await desk.get(filed["application_id"]))["state"] == "filed"

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from services.applications.intake.commands import Ground
 from services.applications.notice import commands
 from services.applications.notice.jobs import close_notices
 from services.applications.policy.in_use import catalogue
-from services.applications.intake.commands import Ground
 from shared.events.budget import FundsReleased
 from shared.ids import new_id
 from shared.paging import write_cursor
@@ -36,7 +36,9 @@ async def supersede(desk: Desk, notice: dict[str, Any], *, auth: httpx.Auth = OF
     return await desk.client.post(f"/v1/notices/{notice['id']}:supersede", json={"reason": "公示内容更正"}, auth=auth)
 
 
-async def enter(desk: Desk, case: dict[str, Any], notice: dict[str, Any], *, received_at: str | None = None, auth: httpx.Auth = OFFICER) -> httpx.Response:
+async def enter(
+    desk: Desk, case: dict[str, Any], notice: dict[str, Any], *, received_at: str | None = None, auth: httpx.Auth = OFFICER
+) -> httpx.Response:
     sent = {
         "notice_id": notice["id"],
         "application_id": case["id"],
@@ -46,7 +48,9 @@ async def enter(desk: Desk, case: dict[str, Any], notice: dict[str, Any], *, rec
     return await desk.client.post("/v1/objections", json=sent, auth=auth)
 
 
-async def judge(desk: Desk, objection: dict[str, Any], decision: str, *, reason: str = "经向李四核实情况属实", auth: httpx.Auth = OFFICER) -> httpx.Response:
+async def judge(
+    desk: Desk, objection: dict[str, Any], decision: str, *, reason: str = "经向李四核实情况属实", auth: httpx.Auth = OFFICER
+) -> httpx.Response:
     return await desk.client.post(
         f"/v1/objections/{objection['id']}:decide",
         json={"decision": decision, "reason": reason},

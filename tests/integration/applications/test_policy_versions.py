@@ -13,7 +13,7 @@ from tests.integration.applications.desk import Desk
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def files(tmp_path: Path) -> Path:
     return copytree(DEFAULT_FOLDER, tmp_path / "policy", ignore=lambda _, names: [name for name in names if name.endswith(".py")])
 
 
@@ -51,25 +51,25 @@ async def test_the_same_files_start_again_with_cases_and_without(desk: Desk) -> 
     ],
 )
 async def test_a_used_version_that_was_edited_stops_the_start_and_is_named(
-    desk: Desk, folder: Path, file: str, old: str, new: str, named: str
+    desk: Desk, files: Path, file: str, old: str, new: str, named: str
 ) -> None:
     await start(desk)
     await desk.file()
-    edit(folder, file, old, new)
+    edit(files, file, old, new)
 
     with pytest.raises(PolicyWrong, match="was edited") as wrong:
-        await start(desk, folder)
+        await start(desk, files)
 
     assert named in str(wrong.value)
     await start(desk)
 
 
-async def test_a_version_that_no_case_uses_may_still_be_edited_and_from_then_on_counts_as_it_is(desk: Desk, folder: Path) -> None:
+async def test_a_version_that_no_case_uses_may_still_be_edited_and_from_then_on_counts_as_it_is(desk: Desk, files: Path) -> None:
     await start(desk)
     await desk.file()
-    edit(folder, "items/2_innovation_project.toml", "cap_fen = 3_000_000", "cap_fen = 2_000_000")
-    edit(folder, "referrals.toml", "所在区市公共就业服务机构", "区市公共就业服务中心")
-    await start(desk, folder)
+    edit(files, "items/2_innovation_project.toml", "cap_fen = 3_000_000", "cap_fen = 2_000_000")
+    edit(files, "referrals.toml", "所在区市公共就业服务机构", "区市公共就业服务中心")
+    await start(desk, files)
     await desk.know("91371003MA3E567894", permit=False)
     await desk.file(award_filing("row-2", applicant_uscc="91371003MA3E567894"))
 
@@ -77,52 +77,50 @@ async def test_a_version_that_no_case_uses_may_still_be_edited_and_from_then_on_
         await start(desk)
 
 
-async def test_a_used_version_that_was_removed_stops_the_start(desk: Desk, folder: Path) -> None:
+async def test_a_used_version_that_was_removed_stops_the_start(desk: Desk, files: Path) -> None:
     await start(desk)
     await desk.file()
-    (folder / "2023-15" / "items" / "4a_employment_contribution.toml").unlink()
+    (files / "2023-15" / "items" / "4a_employment_contribution.toml").unlink()
 
     with pytest.raises(PolicyWrong, match="2023-15/items/4a@2023-06-12 is used by cases and is gone"):
-        await start(desk, folder)
+        await start(desk, files)
 
 
 @pytest.mark.parametrize(("last_day", "starts"), [("2025-09-10", True), ("2025-09-09", False)])
-async def test_a_used_version_may_end_on_the_last_filing_day_that_uses_it_and_no_sooner(
-    desk: Desk, folder: Path, last_day: str, starts: bool
-) -> None:
+async def test_a_used_version_may_end_on_the_last_filing_day_that_uses_it_and_no_sooner(desk: Desk, files: Path, last_day: str, starts: bool) -> None:
     await start(desk)
     await desk.file(filing(filed_on="2025-09-10"))
-    edit(folder, "items/4a_employment_contribution.toml", "last_day = 2025-12-31", f"last_day = {last_day}")
+    edit(files, "items/4a_employment_contribution.toml", "last_day = 2025-12-31", f"last_day = {last_day}")
 
     if starts:
-        await start(desk, folder)
+        await start(desk, files)
     else:
         with pytest.raises(PolicyWrong, match="used by a case filed on 2025-09-10"):
-            await start(desk, folder)
+            await start(desk, files)
 
 
-async def test_a_version_that_was_never_used_may_go_and_come_back_otherwise(desk: Desk, folder: Path) -> None:
-    path = folder / "2023-15" / "items" / "2_innovation_project.toml"
+async def test_a_version_that_was_never_used_may_go_and_come_back_otherwise(desk: Desk, files: Path) -> None:
+    path = files / "2023-15" / "items" / "2_innovation_project.toml"
     text = path.read_text(encoding="utf-8")
-    await start(desk, folder)
+    await start(desk, files)
     path.unlink()
-    await start(desk, folder)
+    await start(desk, files)
     await desk.file()
     path.write_text(text.replace("cap_fen = 3_000_000", "cap_fen = 1_000_000"), encoding="utf-8")
 
-    await start(desk, folder)
+    await start(desk, files)
 
     (kept,) = await desk.rows("SELECT count(*) AS n FROM policy_version WHERE version = '2023-15/items/2@2023-06-12'")
     assert kept["n"] == 1
 
 
-async def test_a_start_that_is_refused_keeps_nothing(desk: Desk, folder: Path) -> None:
+async def test_a_start_that_is_refused_keeps_nothing(desk: Desk, files: Path) -> None:
     await start(desk)
     await desk.file()
     before = await desk.rows("SELECT * FROM policy_version ORDER BY version")
-    edit(folder, "items/4a_employment_contribution.toml", "cap_fen = 5_000_000", "cap_fen = 6_000_000")
+    edit(files, "items/4a_employment_contribution.toml", "cap_fen = 5_000_000", "cap_fen = 6_000_000")
 
     with pytest.raises(PolicyWrong):
-        await start(desk, folder)
+        await start(desk, files)
 
     assert await desk.rows("SELECT * FROM policy_version ORDER BY version") == before

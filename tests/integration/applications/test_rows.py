@@ -69,7 +69,9 @@ async def test_a_change_before_acceptance_is_the_next_version_and_the_first_day_
     assert case["missing_evidence"] == ["achievement_proof"]
     assert (case["due_from_day"], case["due_on"]) == ("2025-09-17", "2025-09-24")
     assert [step["action"] for step in case["history"]] == ["file", "correct"]
-    (kept,) = await desk.rows("SELECT f.content_version, f.content, f.received_at = s.at AS as_received FROM filed_version f, step s WHERE s.action = 'file'")
+    (kept,) = await desk.rows(
+        "SELECT f.content_version, f.content, f.received_at = s.at AS as_received FROM filed_version f, step s WHERE s.action = 'file'"
+    )
     assert (kept["content_version"], kept["as_received"]) == (1, True)
     assert await desk.told(first["application_id"]) == ["application_filed", "application_corrected"]
 

@@ -8,6 +8,17 @@ from shared.live import Live
 from tests.integration.shared.mechanism import Gate, Pair, ended, running
 
 EVERY_S = 0.05
+SENT_SO_LONG_AGO = """
+INSERT INTO registry.outbox_sent (id, event_id, topic, key, event_seq, headers, sent_at)
+VALUES ($1::int, gen_random_uuid(), 't', 'k', 1, '{}', now() - make_interval(days => $1::int))
+"""
+RECEIVED_SO_LONG_AGO = """
+INSERT INTO registry.inbox (consumer, event_id, received_at) VALUES ('c', gen_random_uuid(), now() - make_interval(days => $1::int))
+"""
+ANSWERED_SO_LONG_AGO = """
+INSERT INTO registry.answer (caller, key, fingerprint, status, headers, body, kept_on)
+VALUES ('c', $1::int::text, '', 200, '{}', '', current_date - $1::int)
+"""
 
 
 @dataclass
@@ -81,22 +92,11 @@ async def test_jobs_of_two_names_do_not_wait_for_each_other(pair: Pair) -> None:
 
 async def test_rows_go_when_their_time_is_up_and_not_before(pair: Pair) -> None:
     for age_days in (SENT_KEPT_DAYS - 1, SENT_KEPT_DAYS + 1):
-        await pair.rows(
-            "INSERT INTO registry.outbox_sent (id, event_id, topic, key, event_seq, headers, sent_at)"
-            " VALUES ($1, gen_random_uuid(), 't', 'k', $1, '{}', now() - make_interval(days => $1))",
-            age_days,
-        )
+        await pair.rows(SENT_SO_LONG_AGO, age_days)
     for age_days in (INBOX_KEPT_DAYS - 1, INBOX_KEPT_DAYS + 1):
-        await pair.rows(
-            "INSERT INTO registry.inbox (consumer, event_id, received_at) VALUES ('c', gen_random_uuid(), now() - make_interval(days => $1))",
-            age_days,
-        )
+        await pair.rows(RECEIVED_SO_LONG_AGO, age_days)
     for age_days in (ANSWERS_KEPT_DAYS - 1, ANSWERS_KEPT_DAYS + 1):
-        await pair.rows(
-            "INSERT INTO registry.answer (caller, key, fingerprint, status, headers, body, kept_on)"
-            " VALUES ('c', $1::int::text, '', 200, '{}', '', current_date - $1::int)",
-            age_days,
-        )
+        await pair.rows(ANSWERED_SO_LONG_AGO, age_days)
 
     pruned, again = await prune(pair.registry), await prune(pair.registry)
 

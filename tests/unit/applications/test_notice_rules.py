@@ -20,6 +20,7 @@ from services.applications.notice.rules import (
     NoticeState,
     NoticeTooLong,
     ObjectionDecided,
+    ObjectionFromTheFuture,
     ObjectionState,
     ObjectionTooEarly,
     ObjectionTooLate,
@@ -40,6 +41,7 @@ from tests.fixtures.filings import FILED_ON
 ZONE = ZoneInfo("Asia/Shanghai")
 DAYS = NoticeDays(first_day=date(2025, 9, 1), last_day=date(2025, 9, 8), closes_on=date(2025, 9, 9))
 OPENED_AT = datetime(2025, 9, 1, 9, tzinfo=ZONE)
+ENTERED_AT = datetime(2025, 9, 20, tzinfo=ZONE)
 
 
 @pytest.fixture
@@ -114,20 +116,28 @@ def test_cases_of_two_rules_need_two_notices(rule: NoticeRule) -> None:
     [OPENED_AT, datetime(2025, 9, 8, 23, 59, 59, 999999, tzinfo=ZONE), datetime(2025, 9, 8, 15, 59, 59, tzinfo=UTC)],
 )
 def test_an_objection_counts_from_the_opening_to_the_end_of_the_last_day(received_at: datetime) -> None:
-    check_objection_in_time(DAYS, opened_at=OPENED_AT, received_at=received_at, zone=ZONE)
+    check_objection_in_time(DAYS, opened_at=OPENED_AT, received_at=received_at, entered_at=ENTERED_AT, zone=ZONE)
 
 
 @pytest.mark.parametrize("received_at", [datetime(2025, 9, 9, 0, 0, 0, tzinfo=ZONE), datetime(2025, 9, 8, 16, 0, 0, tzinfo=UTC)])
 def test_an_objection_of_the_next_midnight_is_too_late(received_at: datetime) -> None:
     with pytest.raises(ObjectionTooLate) as refused:
-        check_objection_in_time(DAYS, opened_at=OPENED_AT, received_at=received_at, zone=ZONE)
+        check_objection_in_time(DAYS, opened_at=OPENED_AT, received_at=received_at, entered_at=ENTERED_AT, zone=ZONE)
 
     assert refused.value.facts == {"last_day": "2025-09-08"}
 
 
 def test_an_objection_before_the_opening_is_too_early() -> None:
     with pytest.raises(ObjectionTooEarly):
-        check_objection_in_time(DAYS, opened_at=OPENED_AT, received_at=OPENED_AT - timedelta(microseconds=1), zone=ZONE)
+        check_objection_in_time(DAYS, opened_at=OPENED_AT, received_at=OPENED_AT - timedelta(microseconds=1), entered_at=ENTERED_AT, zone=ZONE)
+
+
+def test_an_objection_is_entered_at_its_receipt_or_later() -> None:
+    received_at = OPENED_AT + timedelta(hours=1)
+
+    check_objection_in_time(DAYS, opened_at=OPENED_AT, received_at=received_at, entered_at=received_at, zone=ZONE)
+    with pytest.raises(ObjectionFromTheFuture):
+        check_objection_in_time(DAYS, opened_at=OPENED_AT, received_at=received_at, entered_at=OPENED_AT, zone=ZONE)
 
 
 def test_an_objection_is_admitted_then_decided_and_nothing_else() -> None:

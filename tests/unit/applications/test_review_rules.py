@@ -8,7 +8,6 @@ from services.applications.claim.rules import AboveCeiling, AmountNotPositive
 from services.applications.intake.rules import State, StepNotAllowed
 from services.applications.policy.catalogue import Decider, Item, Policy
 from services.applications.review.rules import (
-    DECISIONS_PER_CALL_MAX,
     REASON_CHARS_MAX,
     AlreadyDecided,
     AmountMissing,
@@ -16,17 +15,25 @@ from services.applications.review.rules import (
     AmountsDiffer,
     Decision,
     NotYourTurn,
+    OfficerMissing,
+    OfficerNotAsked,
     Outcome,
+    ReasonHoldsPersonalData,
     ReasonMissing,
     ReasonTooLong,
     SamePersonTwice,
-    TooManyDecisions,
+    StageUnknown,
+    SystemMayNotDecide,
     Verdict,
-    check_count,
+    check_may_decide,
     check_reason,
+    check_told_reason,
     decide,
-    pending_deciders,
+    decider_for,
+    is_same_person,
+    officer_of,
 )
+from shared.caller import Caller, CallerKind, ScopeMissing
 from tests.fixtures.filings import FILED_ON
 
 CAP_FEN = 3_000_000
@@ -201,15 +208,101 @@ def test_a_sum_agreed_in_an_earlier_round_does_not_bind_the_next(policy: Policy,
     assert decided(policy, item, taken=anew, earlier=[DISTRICT, CITY, JOINT_HR, JOINT_FINANCE]).pending == (Decider.CITY_HR,)
 
 
-def test_pending_are_the_sides_that_have_not_decided_in_this_round(policy: Policy) -> None:
-    joint = policy.stages_on(FILED_ON)[-1]
-
-    assert pending_deciders(joint, round_=1, earlier=[JOINT_HR]) == (Decider.CITY_FINANCE,)
-    assert pending_deciders(joint, round_=2, earlier=[JOINT_HR]) == (Decider.CITY_HR, Decider.CITY_FINANCE)
+def caller(*deciders: Decider, kind: CallerKind = "staff", channel: str = "window") -> Caller:
+    scopes = frozenset(f"reviews:decide-{decider}" for decider in deciders)
+    return Caller(id=f"{kind}:a|1" if kind == "staff" else "system:district-1", kind=kind, channel=channel, scopes=scopes, jurisdictions=None)
 
 
-def test_300_decisions_are_taken_in_one_call_and_301_are_not() -> None:
-    check_count(DECISIONS_PER_CALL_MAX)
+@pytest.mark.parametrize(
+    ("one", "other", "is_one"),
+    [
+        ("staff:iss|a", "staff:iss|a", True),
+        ("staff:iss|a", "staff:iss|b", False),
+        ("staff:iss-1|a", "staff:iss-2|a", False),
+        ("system:d#hc-0012", "system:d#hc-0012", True),
+        ("system:d#hc-0012", "system:d#HC-0012", True),
+        ("system:d#hc-0012", "system:d#hc-0013", False),
+        ("system:d#hc-0012", "staff:iss|hc-0012", True),
+        ("staff:iss|HC-0012", "system:d#hc-0012", True),
+        ("system:d-1#hc-0012", "system:d-2#hc-0012", True),
+    ],
+)
+def test_when_in_doubt_a_name_given_by_a_system_is_the_same_person(one: str, other: str, is_one: bool) -> None:
+    assert is_same_person(one, other) is is_one
 
-    with pytest.raises(TooManyDecisions):
-        check_count(DECISIONS_PER_CALL_MAX + 1)
+
+def test_a_system_names_its_officer_and_staff_are_known_by_their_token() -> None:
+    system, staff = caller(kind="system", channel="district"), caller()
+
+    assert officer_of(system, named="hc-0012") == "system:district-1#hc-0012"
+    assert officer_of(staff, named=None) == "staff:a|1"
+    with pytest.raises(OfficerMissing):
+        officer_of(system, named=None)
+    with pytest.raises(OfficerNotAsked):
+        officer_of(staff, named="hc-0012")
+
+
+@pytest.mark.parametrize(
+    ("decider", "kind", "channel", "is_allowed"),
+    [
+        (Decider.DISTRICT_HR, "system", "district", True),
+        (Decider.CITY_HR, "system", "district", False),
+        (Decider.CITY_FINANCE, "system", "district", False),
+        (Decider.DISTRICT_HR, "system", "portal", False),
+        (Decider.CITY_HR, "staff", "window", True),
+    ],
+)
+def test_a_system_decides_for_a_district_only_whatever_its_scopes(decider: Decider, kind: CallerKind, channel: str, is_allowed: bool) -> None:
+    someone = caller(decider, kind=kind, channel=channel)
+
+    if is_allowed:
+        check_may_decide(someone, decider)
+    else:
+        with pytest.raises(SystemMayNotDecide):
+            check_may_decide(someone, decider)
+
+
+def test_the_caller_decides_for_the_side_that_its_scope_names_and_first_for_the_one_waited_for(policy: Policy) -> None:
+    stages = policy.stages_on(FILED_ON)
+    both = caller(Decider.CITY_HR, Decider.CITY_FINANCE)
+
+    assert decider_for(both, stage_id="joint", stages=stages, waiting_on=["city_hr", "city_finance"]) is Decider.CITY_HR
+    assert decider_for(both, stage_id="joint", stages=stages, waiting_on=["city_finance"]) is Decider.CITY_FINANCE
+    with pytest.raises(ScopeMissing):
+        decider_for(caller(Decider.DISTRICT_HR), stage_id="joint", stages=stages, waiting_on=[])
+    with pytest.raises(StageUnknown) as unknown:
+        decider_for(both, stage_id="moon", stages=stages, waiting_on=[])
+    assert unknown.value.facts["known"] == ["acceptance", "district", "city", "joint"]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "请联系13900000000补充",
+        "请联系１３９００００００００补充",
+        "身份证371002199001010015不清晰",
+        "身份证37100219900101001x不清晰",
+        "账号6222021614000123456有误",
+    ],
+)
+def test_a_reason_that_is_told_holds_no_telephone_identity_or_account_number(reason: str) -> None:
+    check_reason(reason, pointer="/reason")
+
+    with pytest.raises(ReasonHoldsPersonalData) as refused:
+        check_told_reason(reason, pointer="/reason")
+
+    assert not any(character.isdigit() for character in refused.value.detail_zh)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "办件WH-2025-371002-000123材料不全",
+        "单位913710007628687892未获评",
+        "金额4500000元与票据不符",
+        "威人社发〔2023〕15号第二条",
+        "2025-09-10至2025-10-10期间",
+    ],
+)
+def test_case_numbers_credit_codes_sums_and_days_may_stand_in_a_reason(reason: str) -> None:
+    assert check_told_reason(reason, pointer="/reason") == reason
