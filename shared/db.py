@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import asyncpg
 import sqlalchemy.exc
@@ -17,6 +17,14 @@ from shared.settings import Settings
 log = structlog.get_logger()
 
 Tx: TypeAlias = AsyncConnection
+
+
+class ByName(Protocol):
+    """A row read by column name, SQLAlchemy's or the driver's."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
 AnyRow: TypeAlias = Row[Any]
 
 # Set by outbox.append on the connection, read after the commit: did this transaction announce anything?

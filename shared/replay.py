@@ -96,8 +96,9 @@ async def _read_again(tx: Tx, *, consumer: Consumer, topic: str, key: str) -> No
 
 def consumer_of(service: str) -> Consumer:
     """`CONSUMER` of the service's worker; looked up by name, because nothing here knows a service."""
-    found = importlib.import_module(f"services.{service}.worker").CONSUMER
-    assert isinstance(found, Consumer)
+    found = getattr(importlib.import_module(f"services.{service}.worker"), "CONSUMER", None)
+    if not isinstance(found, Consumer):
+        raise SystemExit(f"services.{service}.worker has no CONSUMER: this service hears nobody.")
     return found
 
 

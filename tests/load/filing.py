@@ -17,6 +17,7 @@ from deploy.local.folders import ROOT
 from deploy.local.ports import HOST, choose_port, retry_when_taken
 from deploy.local.stack import READY_LIMIT_S, Stack, is_ready
 from deploy.local.supervision import Program
+from deploy.postgres.roles import SERVICES
 from tests.load import rows
 from tests.load.figures import Bar, Figure, NoMeasurement, percentile
 from tests.load.generator import STARTED, Plan, Report
@@ -26,6 +27,8 @@ from tests.load.series import APPLICANTS, Key, Series
 SERVICE = "applications"
 CLIENTS = 32
 WARM_UP_S = 1.5
+WITH_WORKERS_S = 5.0
+WORKERS = tuple(f"{service}-worker" for service in SERVICES)
 GENERATOR_CPU_SHARE_MAX = 0.6
 # A generator's own time besides its plan: interpreter, building and signing the requests, the last answers.
 GENERATOR_LIMIT_S = 60.0
@@ -51,9 +54,13 @@ class Round:
 
 
 async def measure(stack: Stack, *, connection: asyncpg.Connection, seconds: float, rounds: int) -> list[Figure]:
-    """Interleaved, so that whatever else the machine does meets both; each begins when the effects of the one before are done."""
+    """One HTTP process against the other, interleaved, so that whatever else the machine does meets both.
+
+    The workers rest meanwhile, because the yardstick has none; a last round of ours has them at work beside it on the same cores.
+    """
     ours = Target(name="filing", url=stack.urls[SERVICE], path="/v1/applications", is_signed=True)
     yardstick = await start_yardstick(stack)
+    await stack.stop(*WORKERS)
     for target in (ours, yardstick):
         await one_round(stack, connection=connection, target=target, seconds=min(WARM_UP_S, seconds), name=f"{target.name}-warm")
     measured = [
@@ -62,8 +69,12 @@ async def measure(stack: Stack, *, connection: asyncpg.Connection, seconds: floa
         for target in (ours, yardstick)
     ]
     await stack.supervisor.remove("yardstick")
+    await asyncio.gather(*(stack.start_again(slot) for slot in WORKERS))
+    await rows.wait_until_quiet(connection)
+    whole = await one_round(stack, connection=connection, target=ours, seconds=min(WITH_WORKERS_S, seconds), name="filing-with-workers")
+    await rows.wait_until_quiet(connection)
     of_ours, of_yardstick = ([each for each in measured if each.target is target] for target in (ours, yardstick))
-    return [*figures_of(of_ours), *figures_of(of_yardstick), ratio(of_ours, of_yardstick)]
+    return [*figures_of(of_ours), *figures_of(of_yardstick), ratio(of_ours, of_yardstick), with_workers(whole)]
 
 
 async def one_round(stack: Stack, *, connection: asyncpg.Connection, target: Target, seconds: float, name: str) -> Round:
@@ -83,7 +94,6 @@ async def one_round(stack: Stack, *, connection: asyncpg.Connection, target: Tar
     report, shares = await generate(plan, stack=stack)
     made = await rows.filed(connection, series=name, is_yardstick=not target.is_signed)
     check(report, made=made, name=name)
-    await rows.wait_until_quiet(connection)
     return Round(target=target, report=report, shares=shares)
 
 
@@ -183,6 +193,12 @@ def figures_of(rounds: Sequence[Round]) -> list[Figure]:
         Figure(name=f"{name}_p50_ms", value=round(percentile(latencies_ms, 0.5), 1), unit="ms", bar=None, limited_by=f"{CLIENTS} clients in line"),
         Figure(name=f"{name}_p99_ms", value=round(percentile(latencies_ms, 0.99), 1), unit="ms", bar=None, limited_by=f"{CLIENTS} clients in line"),
     ]
+
+
+def with_workers(whole: Round) -> Figure:
+    """The same route while relay, consumers and the told messages take their share of the machine."""
+    value = round(rate([whole]), 1)
+    return Figure(name="filing_with_workers_requests_per_s", value=value, unit="/s", bar=None, limited_by=limited_by([whole]))
 
 
 def ratio(ours: Sequence[Round], yardstick: Sequence[Round]) -> Figure:

@@ -10,7 +10,7 @@ from deploy.local.stack import Stack
 from tests.load.figures import NoMeasurement, percentile
 from tests.load.series import APPLICANTS
 
-QUIET_LIMIT_S = 45.0
+QUIET_LIMIT_S = 90.0
 COPIED_LIMIT_S = 20.0
 OUTBOXES = ("registry", "applications", "budget", "notifications")
 

@@ -16,7 +16,7 @@ from services.applications.deadline.rules import Deadline
 from services.applications.intake.rules import State
 from shared.caller import Caller
 from shared.clock import Moment
-from shared.db import AnyRow, Tx
+from shared.db import ByName, Tx
 
 CASES_PER_CALL_MAX = 1_000
 
@@ -91,8 +91,8 @@ def case_columns() -> list[Column[Any]]:
 _LOCK = select(*case_columns()).order_by(application.c.id).with_for_update()
 
 
-def case_of(row: AnyRow) -> Case:
-    values = {name: row._mapping[name] for name in _CASE_NAMES}
+def case_of(row: ByName) -> Case:
+    values = {name: row[name] for name in _CASE_NAMES}
     return Case(**{**values, "state": State(values["state"]), "waiting_on": tuple(values["waiting_on"])})
 
 
@@ -100,7 +100,7 @@ async def lock_cases(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, Case]:
     """The cases there are, locked in one order; at most CASES_PER_CALL_MAX."""
     assert len(ids) <= CASES_PER_CALL_MAX
     rows = await tx.execute(_LOCK.where(application.c.id.in_(sorted(set(ids)))))
-    return {row.id: case_of(row) for row in rows}
+    return {row["id"]: case_of(row) for row in rows.mappings()}
 
 
 def visible_case(cases: Mapping[UUID, Case], *, application_id: UUID, caller: Caller, pointer: str | None = None) -> Case:

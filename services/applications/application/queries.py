@@ -70,7 +70,7 @@ def _xid(place: int) -> ColumnElement[Any]:
 
 async def open_points_of(tx: Tx, rows: Sequence[AnyRow], *, catalogue: Catalogue) -> dict[UUID, OpenPoints]:
     """By id, of those that are not accepted yet: judged by what the registry has told by now, not by what it had told at the filing."""
-    cases = [(case_of(row), row) for row in rows if row.state in BEFORE_ACCEPTANCE]
+    cases = [(case_of(row._mapping), row) for row in rows if row.state in BEFORE_ACCEPTANCE]
     if not cases:
         return {}
     applicants = await known.applicants(tx, usccs={case.applicant_uscc for case, _ in cases})

@@ -25,7 +25,7 @@ async def lapse_uncorrected(tx: Tx, *, catalogue: Catalogue, moment: Moment) -> 
     """Returned cases whose correction never came end the day after it was due; they may be filed anew."""
     overdue = select(*case_columns()).where(application.c.state == State.RETURNED, application.c.due_on < moment.on)
     locked = overdue.order_by(application.c.id).limit(CASES_PER_RUN_MAX).with_for_update(skip_locked=True)
-    cases = [case_of(row) for row in await tx.execute(locked)]
+    cases = [case_of(row) for row in (await tx.execute(locked)).mappings()]
     moves = []
     for case in cases:
         check_transition(case.state, target=State.LAPSED, by=Actor.CLOCK)

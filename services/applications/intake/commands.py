@@ -163,8 +163,9 @@ def _refuse(call: _Call, row: Row, refusal: Refusal) -> None:
 
 
 async def _write(tx: Tx, call: _Call) -> None:
-    prefix, year = call.ground.city.case_prefix, call.moment.on.year
-    heads = {place.id: f"{prefix}-{year}-{place.number_segment}-" for place in call.ground.city.jurisdictions}
+    city, year = call.ground.city, call.moment.on.year
+    places = {each.row.jurisdiction_id for each in call.new}
+    heads = {place: f"{city.case_prefix}-{year}-{city.jurisdiction(place).number_segment}-" for place in places}
     made = await insert_rows(tx, call.new, case_prefixes=heads, caller=call.caller, moment=call.moment)
     corrected = await correct_rows(tx, call.corrected, caller=call.caller, moment=call.moment)
     for each in call.new:

@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from services.applications.item.rules import Applicant, Park, Permit
 from services.applications.known.tables import known_assessment, known_park, known_recognition
-from shared.db import AnyRow, Tx
+from shared.db import ByName, Tx
 
 # What applicant_of reads, of known_organisation as `o`: the permits beside it, so that a whole batch takes one round trip.
 APPLICANT_COLUMNS = """o.kind, o.is_active,
@@ -19,15 +19,15 @@ _APPLICANTS = text(f"SELECT o.uscc, {APPLICANT_COLUMNS} FROM known_organisation 
 async def applicants(tx: Tx, *, usccs: Collection[str]) -> dict[str, Applicant]:
     """By USCC; one that the registry has not told of is absent."""
     rows = await tx.execute(_APPLICANTS, {"usccs": sorted(usccs)})
-    return {row.uscc: applicant for row in rows if (applicant := applicant_of(row)) is not None}
+    return {row["uscc"]: applicant for row in rows.mappings() if (applicant := applicant_of(row)) is not None}
 
 
-def applicant_of(row: AnyRow) -> Applicant | None:
+def applicant_of(row: ByName) -> Applicant | None:
     """Of a row with APPLICANT_COLUMNS; None where an outer join found no organisation."""
-    if row.kind is None:
+    if row["kind"] is None:
         return None
-    permits = tuple(_permit(first, last) for first, last in row.permits)
-    return Applicant(kind=row.kind, is_active=row.is_active, permits=permits, operates_park=row.operates_park)
+    permits = tuple(_permit(first, last) for first, last in row["permits"])
+    return Applicant(kind=row["kind"], is_active=row["is_active"], permits=permits, operates_park=row["operates_park"])
 
 
 def _permit(first_day: str, last_day: str | None) -> Permit:

@@ -14,7 +14,7 @@ from services.applications.intake.rules import Filing, Judgement
 from services.applications.row.queries import StandingRow
 from shared.caller import Caller
 from shared.clock import Moment
-from shared.db import AnyRow, Tx
+from shared.db import AnyRow, Tx, fetch
 from shared.ids import new_id
 
 
@@ -55,26 +55,26 @@ CORRECTION_TRIES_MAX = 3
 
 # Rows go in by once_key, so that two batches meet in one order (opposite orders deadlocked in 18 of 30 rounds).
 # A row that is not returned met a constraint: the command asks which.
-_INSERT = text("""
+_INSERT = """
 WITH row AS (
     SELECT r.*, nextval('case_number_seq')::text AS n
-    FROM (SELECT * FROM jsonb_populate_recordset(NULL::application, CAST(:rows AS jsonb)) ORDER BY once_key, row_reference) AS r
+    FROM (SELECT * FROM jsonb_populate_recordset(NULL::application, $1::jsonb) ORDER BY once_key, row_reference) AS r
 ), made AS (
     INSERT INTO application (id, case_number, version, state, policy_id, item_id, item_version, applicant_uscc, jurisdiction_id, channel, caller,
         row_reference, portal_number, project_name, project_code, park_code, level, support_year, requested_fen, filed_on, received_on, entered_at,
         content, content_version, content_fingerprint, once_key, due_working_days, due_from_day, due_on, waiting_on, changed_at)
     SELECT id, case_number || lpad(n, greatest(6, length(n)), '0'), 1, 'filed', policy_id, item_id, item_version, applicant_uscc, jurisdiction_id,
         channel, caller, row_reference, portal_number, project_name, project_code, park_code, level, support_year, requested_fen, filed_on,
-        received_on, :at, content, 1, content_fingerprint, once_key, due_working_days, due_from_day, due_on, waiting_on, :at
+        received_on, $4::timestamptz, content, 1, content_fingerprint, once_key, due_working_days, due_from_day, due_on, waiting_on, $4::timestamptz
     FROM row ORDER BY once_key, row_reference
     ON CONFLICT DO NOTHING
     RETURNING id, row_reference, case_number, item_version
 ), noted AS (
     INSERT INTO step (application_id, case_version, action, to_state, caller, at, "on", clause, rule_version)
-    SELECT id, 1, 'file', 'filed', :caller, :at, :on, CAST(:clauses AS jsonb) ->> item_version, item_version FROM made
+    SELECT id, 1, 'file', 'filed', $3, $4::timestamptz, $5::date, $2::jsonb ->> item_version, item_version FROM made
 )
 SELECT row_reference, id, case_number FROM made
-""")
+"""
 
 # The once key and the portal number may have changed with the content; one that is taken leaves the row as it was.
 _CORRECT = text("""
@@ -123,8 +123,8 @@ async def insert_rows(
         {**_columns(each, caller=caller), "id": new_id(), "case_number": case_prefixes[each.row.jurisdiction_id], "caller": caller.id}
         for each in judged
     ]
-    made = await tx.execute(_INSERT, _parameters(rows, judged=judged, caller=caller, moment=moment))
-    return {row.row_reference: WrittenRow(id=row.id, case_number=row.case_number, version=1) for row in made}
+    made = await fetch(tx, _INSERT, *_parameters(rows, judged=judged, caller=caller, moment=moment).values())
+    return {row["row_reference"]: WrittenRow(id=row["id"], case_number=row["case_number"], version=1) for row in made}
 
 
 async def correct_rows(tx: Tx, judged: Sequence[JudgedRow], *, caller: Caller, moment: Moment) -> dict[str, WrittenRow]:

@@ -11,7 +11,7 @@ from services.applications.item.rules import Applicant
 from services.applications.known.queries import APPLICANT_COLUMNS, applicant_of
 from services.applications.row.rules import KnownRow
 from shared.caller import Caller
-from shared.db import AnyRow, Tx
+from shared.db import ByName, Tx, fetch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,28 +36,28 @@ class Background:
 
 
 # One statement, because a single filing is mostly round trips. The standing cases are locked in one order.
-_BACKGROUND = text(f"""
+_BACKGROUND = f"""
 WITH standing AS MATERIALIZED (
-    SELECT * FROM application WHERE caller = :caller AND row_reference = ANY(CAST(:references AS text[])) ORDER BY id FOR UPDATE
+    SELECT * FROM application WHERE caller = $1 AND row_reference = ANY($2::text[]) ORDER BY id FOR UPDATE
 )
 SELECT {APPLICANT_COLUMNS}, s.*
-FROM unnest(CAST(:references AS text[]), CAST(:usccs AS text[])) WITH ORDINALITY AS w (reference, uscc, place)
+FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS w (reference, uscc, place)
 LEFT JOIN known_organisation o ON o.uscc = w.uscc
 LEFT JOIN standing s ON s.row_reference = w.reference
 ORDER BY w.place
-""")  # noqa: S608 - the columns are a constant of ours
+"""  # noqa: S608 - the columns are a constant of ours
 
 
 async def lock_background(tx: Tx, *, caller: Caller, references: Sequence[str], usccs: Sequence[str]) -> list[Background]:
     """One for each row, in their order; references are distinct."""
-    rows = await tx.execute(_BACKGROUND, {"caller": caller.id, "references": references, "usccs": usccs})
+    rows = await fetch(tx, _BACKGROUND, caller.id, references, usccs)
     return [Background(standing=_standing(row), applicant=applicant_of(row)) for row in rows]
 
 
-def _standing(row: AnyRow) -> StandingRow | None:
-    if row.id is None:
+def _standing(row: ByName) -> StandingRow | None:
+    if row["id"] is None:
         return None
-    return StandingRow(case=case_of(row), content=row.content, fingerprint=row.content_fingerprint)
+    return StandingRow(case=case_of(row), content=row["content"], fingerprint=row["content_fingerprint"])
 
 
 _TAKEN_NUMBERS = text("""

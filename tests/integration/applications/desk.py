@@ -80,11 +80,11 @@ class Desk:
     async def know(self, uscc: str = USCC, *, kind: str = "enterprise", permit: bool = True) -> None:
         """The registry tells of an organisation, and of its permit."""
         moment = self.live.now()
-        when = {"happened_at": moment.at, "happened_on": moment.on}
-        place = {"jurisdiction_id": "huancui", "status": "active", "version": 1}
+        when: dict[str, Any] = {"happened_at": moment.at, "happened_on": moment.on}
+        place: dict[str, Any] = {"jurisdiction_id": "huancui", "status": "active", "version": 1}
         events: list[Event] = [OrganisationRegistered(**when, uscc=uscc, kind=kind, name="环翠测试人力资源有限公司", **place)]
         if permit:
-            fact = {"basis": "permit", "number": "P-1", "scope": ("job_placement",), "first_day": PERMIT_FIRST_DAY}
+            fact: dict[str, Any] = {"basis": "permit", "number": "P-1", "scope": ("job_placement",), "first_day": PERMIT_FIRST_DAY}
             events.append(InstitutionRecorded(**when, institution_id=new_id(), uscc=uscc, **fact))
         await self.hear(*events)
 

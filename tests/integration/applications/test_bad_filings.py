@@ -70,7 +70,7 @@ async def post(desk: Desk, row: object, *, auth: httpx.Auth = HUANCUI) -> httpx.
         ({"evidence": [DOCUMENT, {**DOCUMENT, "page": 1}]}, "/evidence/1/page"),
     ],
 )
-async def test_a_field_of_the_wrong_form_is_pointed_at(desk: Desk, change: dict[str, object], pointer: str) -> None:
+async def test_a_field_of_the_wrong_form_is_pointed_at(desk: Desk, change: dict[str, Any], pointer: str) -> None:
     answer = await post(desk, filing(**change))
 
     await assert_refused(desk, answer, status=422, code="invalid", pointer=pointer)
@@ -112,7 +112,7 @@ async def test_a_wrong_code_is_told_what_is_wrong_with_it(desk: Desk, uscc: str,
         ({"evidence": [{**DOCUMENT, "size_bytes": 0}]}, 422, "evidence-size-invalid", "/evidence/0/size_bytes"),
     ],
 )
-async def test_what_a_rule_refuses_is_told_with_its_code(desk: Desk, change: dict[str, object], status: int, code: str, pointer: str | None) -> None:
+async def test_what_a_rule_refuses_is_told_with_its_code(desk: Desk, change: dict[str, Any], status: int, code: str, pointer: str | None) -> None:
     answer = await post(desk, filing(**change))
 
     await assert_refused(desk, answer, status=status, code=code, pointer=pointer)

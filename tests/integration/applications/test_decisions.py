@@ -196,7 +196,7 @@ async def test_who_may_not_decide_is_told_so(desk: Desk) -> None:
 
 async def test_a_wrong_decision_holds_up_no_other_and_a_case_is_decided_once_a_call(desk: Desk) -> None:
     ids = [(await desk.file(filing(f"row-{n}")))["application_id"] for n in range(3)]
-    sent = [decision(ids[0]), "?", decision(ids[0], verdict="refuse", reason="不符合条件"), decision(str(new_id())), decision(ids[1])]
+    sent: list[Any] = [decision(ids[0]), "?", decision(ids[0], verdict="refuse", reason="不符合条件"), decision(str(new_id())), decision(ids[1])]
 
     results = await desk.decide(sent, auth=HUANCUI, officer="hc-0001")
 

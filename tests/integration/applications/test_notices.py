@@ -1,6 +1,7 @@
 """Public notices and objections: opened for funded cases, closed on their day, held by what was objected in time."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -334,7 +335,7 @@ async def test_a_closing_an_objection_and_a_withdrawal_at_once_come_to_one_state
     case, notice = await desk.on_notice()
     desk.move_clock(f"{notice['closes_on']}T00:00:00+08:00")
     received_at = f"{notice['last_day']}T17:00:00+08:00"
-    acts = [
+    acts: list[Callable[[], Awaitable[Any]]] = [
         lambda: close_notices(desk.live),
         lambda: enter(desk, case, notice, received_at=received_at),
         lambda: desk.leave(case),

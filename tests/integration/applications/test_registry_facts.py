@@ -71,7 +71,14 @@ async def test_a_fact_that_rules_the_applicant_out_is_shown_and_stops_the_accept
 async def test_an_accepted_case_is_not_judged_again(desk: Desk) -> None:
     id_ = (await desk.file())["application_id"]
     await desk.approve([id_], "acceptance", auth=HUANCUI, officer="hc-0001")
-    ended = {"uscc": USCC, "kind": "enterprise", "name": "环翠测试人力资源有限公司", "jurisdiction_id": "huancui", "status": "ended", "version": 2}
+    ended: dict[str, Any] = {
+        "uscc": USCC,
+        "kind": "enterprise",
+        "name": "环翠测试人力资源有限公司",
+        "jurisdiction_id": "huancui",
+        "status": "ended",
+        "version": 2,
+    }
     await desk.hear(OrganisationEnded(**now(desk), **ended, cause="deregistered"))
 
     assert await wanted(desk, id_) == ([], None)
@@ -131,7 +138,14 @@ async def test_an_older_word_on_a_park_under_its_former_operators_key_changes_no
 
 
 async def test_the_same_news_again_changes_nothing(desk: Desk) -> None:
-    fields = {"uscc": OTHER_USCC, "kind": "enterprise", "name": "甲公司", "jurisdiction_id": "huancui", "status": "active", "version": 1}
+    fields: dict[str, Any] = {
+        "uscc": OTHER_USCC,
+        "kind": "enterprise",
+        "name": "甲公司",
+        "jurisdiction_id": "huancui",
+        "status": "active",
+        "version": 1,
+    }
     record = desk.record(OrganisationRegistered(**now(desk), **fields))
     await desk.receive(record)
     before = await desk.rows("SELECT * FROM known_organisation ORDER BY uscc")
