@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
 from shared.caller import Caller
-from shared.db import Tx, fetch
+from shared.db import ByName, Tx, fetch
 from shared.errors import Conflict, Malformed, Refusal
 
 KEY_CHARACTERS_MAX = 100
@@ -39,12 +39,14 @@ class InFlight(Conflict):
 
 
 # got = false: the same key is being handled right now. The insert in keep() judges again, because this snapshot may be older than the lock.
-_FIRST_ANSWER = """
-SELECT pg_try_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 0)) AS got, fingerprint, status, headers::text, body
-FROM (SELECT) AS one LEFT JOIN answer ON caller = $1 AND key = $2
+_FIRST_ANSWERS = """
+SELECT pg_try_advisory_xact_lock(hashtextextended(w.caller || ' ' || w.key, 0)) AS got, fingerprint, status, headers::text, body
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (caller, key, place) LEFT JOIN answer a ON a.caller = w.caller AND a.key = w.key
+ORDER BY place
 """
 _KEEP = """
-INSERT INTO answer (caller, key, fingerprint, status, headers, body) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING true
+INSERT INTO answer (caller, key, fingerprint, status, headers, body)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int[], $5::jsonb[], $6::bytea[]) ON CONFLICT DO NOTHING RETURNING true
 """
 
 
@@ -58,24 +60,71 @@ class Attempt:
 
     async def first_answer(self, tx: Tx) -> Response | None:
         """The stored answer of an earlier call with this key; None when this is the first. Raises InFlight, KeyReused."""
-        (row,) = await fetch(tx, _FIRST_ANSWER, self.caller.id, self.key)
-        if not row["got"]:
-            raise _in_flight(self.key)
-        if row["fingerprint"] is None:
-            return None
-        if row["fingerprint"] != self.fingerprint:
-            raise KeyReused(f"Key {self.key} was used with other content.", detail_zh=f"幂等键 {self.key} 曾用于内容不同的请求。")
-        headers = {**json.loads(row["headers"]), "Idempotency-Replayed": "true"}
-        return Response(row["body"], status_code=row["status"], headers=headers, media_type="application/json")
+        (answer,) = await first_answers(tx, [self])
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
 
     async def keep(self, tx: Tx, view: BaseModel, *, status: int, headers: Mapping[str, str] | None = None) -> Response:
         """Render the answer inside the transaction, store its bytes, return it. Only 2xx: a refusal is judged again next time."""
-        assert 200 <= status < 300
-        body = view.model_dump_json().encode()
-        told = dict(headers or {})
-        if not await fetch(tx, _KEEP, self.caller.id, self.key, self.fingerprint, status, json.dumps(told), body):
-            raise _in_flight(self.key)
-        return Response(body, status_code=status, headers=told, media_type="application/json")
+        (response,) = await keep_answers(tx, [Answered(attempt=self, view=view, status=status, headers=headers or {})])
+        return response
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """What is to be kept and told of one attempt."""
+
+    attempt: Attempt
+    view: BaseModel
+    status: int
+    headers: Mapping[str, str]
+
+
+async def first_answers(tx: Tx, attempts: Sequence[Attempt]) -> list[Response | Refusal | None]:
+    """For each attempt its stored answer, the refusal that it gets instead (InFlight, KeyReused), or None: then it is the first."""
+    rows = await fetch(tx, _FIRST_ANSWERS, [each.caller.id for each in attempts], [each.key for each in attempts])
+    answers: list[Response | Refusal | None] = []
+    seen: set[tuple[str, str]] = set()
+    for attempt, row in zip(attempts, rows, strict=True):
+        # Within one session the lock is got twice: of two attempts with one key in one call the second is in flight.
+        is_repeated = (attempt.caller.id, attempt.key) in seen
+        seen.add((attempt.caller.id, attempt.key))
+        answers.append(_in_flight(attempt.key) if is_repeated or not row["got"] else _stored(attempt, row=row))
+    return answers
+
+
+def _stored(attempt: Attempt, *, row: ByName) -> Response | Refusal | None:
+    if row["fingerprint"] is None:
+        return None
+    if row["fingerprint"] != attempt.fingerprint:
+        return KeyReused(f"Key {attempt.key} was used with other content.", detail_zh=f"幂等键 {attempt.key} 曾用于内容不同的请求。")
+    headers = {**json.loads(row["headers"]), "Idempotency-Replayed": "true"}
+    return Response(row["body"], status_code=row["status"], headers=headers, media_type="application/json")
+
+
+async def keep_answers(tx: Tx, answered: Sequence[Answered]) -> list[Response]:
+    """Render the answers inside the transaction and store their bytes. Raises InFlight when one of the keys was answered meanwhile."""
+    if not answered:
+        return []
+    assert all(200 <= each.status < 300 for each in answered)
+    bodies = [each.view.model_dump_json().encode() for each in answered]
+    kept = await fetch(
+        tx,
+        _KEEP,
+        [each.attempt.caller.id for each in answered],
+        [each.attempt.key for each in answered],
+        [each.attempt.fingerprint for each in answered],
+        [each.status for each in answered],
+        [json.dumps(dict(each.headers)) for each in answered],
+        bodies,
+    )
+    if len(kept) != len(answered):
+        raise _in_flight(answered[0].attempt.key)
+    return [
+        Response(body, status_code=each.status, headers=dict(each.headers), media_type="application/json")
+        for each, body in zip(answered, bodies, strict=True)
+    ]
 
 
 def _in_flight(key: str) -> InFlight:

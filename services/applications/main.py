@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.applications.application.api import applications
-from services.applications.intake.api import intake
+from services.applications.intake.api import filing_desk, intake
 from services.applications.item.api import items
 from services.applications.notice.api import notices
 from services.applications.objection.api import objections
@@ -29,13 +29,16 @@ def build(settings: ApplicationsSettings) -> FastAPI:
     roles = load_roles(ROLES)
     scopes = SYSTEM_SCOPES.union(*roles.values())
     authenticator = Authenticator(settings=settings, roles=roles, systems=load_callers(settings.callers_file, scopes_here=scopes))
-    return create_app(
-        open_live(settings),
+    live = open_live(settings)
+    app = create_app(
+        live,
         authenticator=authenticator,
         routers=[items, intake, applications, reviews, notices, objections],
         title="applications",
         summary="Support items, applications, reviews, public notices and awards | 扶持项目、申报、审核、公示与确认",
     )
+    app.state.filing_desk = filing_desk(live)
+    return app
 
 
 def main() -> None:

@@ -100,7 +100,7 @@ class StepView(BaseModel):
     from_state: str | None
     to_state: str
     stage: str | None
-    caller: str
+    caller: str | None
     officer: str | None
     at: datetime
     on: date
@@ -115,7 +115,7 @@ class StepView(BaseModel):
         step = cls.model_validate(dict(row._mapping))
         if not sees_own_only(reader):
             return step
-        hidden = {"caller": "", "officer": None, "reason": step.reason if step.action in TOLD_ACTIONS else None}
+        hidden = {"caller": None, "officer": None, "reason": step.reason if step.action in TOLD_ACTIONS else None}
         return step.model_copy(update=hidden if step.caller != reader.id else {"officer": None})
 
 

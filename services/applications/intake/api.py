@@ -1,10 +1,12 @@
 """Filing over HTTP: one row, many rows, or a rehearsal that writes nothing."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.applications.claim.rules import Claim
@@ -21,7 +23,8 @@ from shared.caller import Caller
 from shared.clock import Moment
 from shared.db import Tx
 from shared.errors import Refusal
-from shared.idempotency import Once
+from shared.gathering import Gathering
+from shared.idempotency import Answered, Attempt, Once, first_answers, keep_answers
 from shared.live import Live as LiveState
 from shared.money import Fen
 from shared.uscc import Uscc
@@ -29,15 +32,17 @@ from shared.web import Live, Wire, etag, invalid, problem_of_row, router
 
 intake = router("applications")
 
+FILED_TOGETHER_MAX = 100
+
 ROW_EXAMPLE: dict[str, Any] = {
     "row_reference": "2025-0001",
     "item_id": "2023-15/4a",
-    "applicant_uscc": "91371002MA3D123476",
-    "jurisdiction_id": "huancui",
+    "applicant_uscc": "91990000MA0000015Q",
+    "jurisdiction_id": "example-district",
     "filed_on": "2025-09-10",
     "requested_fen": 4_500_000,
     "project_name": "高校毕业生稳岗扩岗专项",
-    "project_code": "HC-2025-017",
+    "project_code": "2025-017",
     "evidence": [{"kind": "application_form", "name": "申请表.pdf", "sha256": "0" * 64, "size_bytes": 48_213}],
 }
 
@@ -145,18 +150,73 @@ class _Rehearsed(Exception):
     """Leaves the transaction of a rehearsal, so that nothing of it is written."""
 
 
-@intake.post("/v1/applications", status_code=201, response_model=FiledView, summary="File one application | 报送一件申报")
-async def file_application(body: FileApplication, caller: Annotated[Caller, may("applications:file")], once: Once, live: Live) -> Response:
+@dataclass(frozen=True)
+class FilingCall:
+    """One call of the single route, waiting for its turn."""
+
+    body: FileApplication
+    caller: Caller
+    once: Attempt
+
+
+def filing_desk(live: LiveState) -> Gathering[FilingCall, Response]:
+    """Single filings that arrive together share one transaction; each is judged and answered by itself."""
+    return Gathering(together=partial(_file_together, live), portion_max=FILED_TOGETHER_MAX)
+
+
+async def desk(request: Request) -> Gathering[FilingCall, Response]:
+    waiting: Gathering[FilingCall, Response] = request.app.state.filing_desk
+    return waiting
+
+
+Desk: TypeAlias = Annotated[Gathering[FilingCall, Response], Depends(desk)]
+
+
+@intake.post(
+    "/v1/applications",
+    status_code=201,
+    response_model=FiledView,
+    responses={200: {"model": FiledView, "description": "The row is known: changed, unchanged or in-review | 已报送过的行"}},
+    summary="File one application | 报送一件申报",
+)
+async def file_application(body: FileApplication, caller: Annotated[Caller, may("applications:file")], once: Once, desk: Desk) -> Response:
+    return await desk.take(FilingCall(body, caller, once))
+
+
+async def _file_together(live: LiveState, calls: Sequence[FilingCall]) -> list[Response | Exception]:
     async with live.transaction() as tx:
-        if (answer := await once.first_answer(tx)) is not None:
-            return answer
+        answers: list[Response | Exception | None] = [*await first_answers(tx, [call.once for call in calls])]
         moment = live.now()
-        (outcome,) = await commands.file_rows(tx, [body.row(moment=moment)], ground=_ground(live), caller=caller, moment=moment)
-        if outcome.refusal is not None:
-            raise outcome.refusal
-        assert outcome.version is not None
-        created = outcome.status == "created"
-        return await once.keep(tx, FiledView.of(outcome), status=201 if created else 200, headers=etag(outcome.version))
+        answered: dict[int, Answered] = {}
+        while portion := _next_portion(calls, answers=answers, answered=answered):
+            rows = [calls[index].body.row(moment=moment) for index in portion]
+            outcomes = await commands.file_rows(tx, rows, ground=_ground(live), caller=calls[portion[0]].caller, moment=moment)
+            for index, outcome in zip(portion, outcomes, strict=True):
+                if outcome.refusal is not None:
+                    answers[index] = outcome.refusal
+                else:
+                    answered[index] = _answered(calls[index], outcome=outcome)
+        for index, response in zip(answered, await keep_answers(tx, list(answered.values())), strict=True):
+            answers[index] = response
+    assert None not in answers
+    return [answer for answer in answers if answer is not None]
+
+
+def _next_portion(calls: Sequence[FilingCall], *, answers: Sequence[object], answered: Mapping[int, Answered]) -> list[int]:
+    """Calls of one caller that wait for their first answer, each row reference once."""
+    portion: dict[str, int] = {}
+    caller_id: str | None = None
+    for index, call in enumerate(calls):
+        if answers[index] is None and index not in answered and caller_id in (None, call.caller.id):
+            caller_id = call.caller.id
+            portion.setdefault(call.body.row_reference, index)
+    return list(portion.values())
+
+
+def _answered(call: FilingCall, *, outcome: Outcome) -> Answered:
+    assert outcome.version is not None
+    status = 201 if outcome.status == "created" else 200
+    return Answered(attempt=call.once, view=FiledView.of(outcome), status=status, headers=etag(outcome.version))
 
 
 @intake.post("/v1/applications:batch", response_model=RowResults, summary="File up to 1,000 applications | 批量报送申报（最多1000件）")
