@@ -48,7 +48,6 @@ NAMED_WITHOUT_UNIT = {
 CITY_FILE = ROOT / "deploy" / "city.toml"
 DIVISION_CODE = re.compile(r"(?<!\d)3710\d\d")
 CITY_LITERALS = {
-    "services/applications/intake/api.py: huancui": "example of a request, to be written with ids of no city as in the registry's",
 }
 
 

@@ -60,9 +60,7 @@ async def record_contact(uscc: Uscc, body: RecordContact, caller: Annotated[Call
         if (answer := await once.first_answer(tx)) is not None:
             return answer
         found = await locked_organisation(tx, uscc=uscc, caller=caller)
-        recorded = await commands.record_contact(
-            tx, found, contact_name=body.contact_name, mobile=body.mobile, caller=caller, moment=live.now()
-        )
+        recorded = await commands.record_contact(tx, found, contact_name=body.contact_name, mobile=body.mobile, caller=caller, moment=live.now())
         return await once.keep(tx, ContactView.of(recorded), status=200)
 
 

@@ -36,6 +36,4 @@ async def erase_contact(tx: Tx, organisation: AnyRow, *, moment: Moment) -> None
 
 
 def recording_of(row: AnyRow, *, moment: Moment) -> ContactRecorded:
-    return ContactRecorded(
-        happened_at=moment.at, happened_on=moment.on, uscc=row.uscc, contact_name=row.contact_name, mobile=row.mobile
-    )
+    return ContactRecorded(happened_at=moment.at, happened_on=moment.on, uscc=row.uscc, contact_name=row.contact_name, mobile=row.mobile)

@@ -146,9 +146,7 @@ class PermitView(BaseModel):
 
 
 @router.post("/v1/institutions", status_code=201, response_model=InstitutionView, summary="Record a permit or filing | 登记许可或备案")
-async def record_institution(
-    body: RecordInstitution, caller: Annotated[Caller, may("institutions:write")], once: Once, live: Live
-) -> Response:
+async def record_institution(body: RecordInstitution, caller: Annotated[Caller, may("institutions:write")], once: Once, live: Live) -> Response:
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer

@@ -57,9 +57,7 @@ async def end_institution(tx: Tx, current: AnyRow, *, cause_id: str, ended_on: d
     """`current` is locked by its organisation."""
     rules.check_is_not_ended(ended_on=current.ended_on)
     cause = policy.current().ending_cause(cause_id, on=ended_on)
-    rules.check_ending(
-        cause, basis=current.basis, first_day=current.first_day, last_day=current.last_day, ended_on=ended_on, today=moment.on
-    )
+    rules.check_ending(cause, basis=current.basis, first_day=current.first_day, last_day=current.last_day, ended_on=ended_on, today=moment.on)
     statement = (
         update(institution)
         .where(institution.c.id == current.id)

@@ -140,9 +140,7 @@ async def change_organisation(
         moment = live.now()
         current = await queries.locked_organisation(tx, uscc=uscc, caller=caller)
         require_version(current=current.version, expected=version)
-        changed = await commands.change_organisation(
-            tx, current, particulars=body.particulars(), city=live.city, caller=caller, moment=moment
-        )
+        changed = await commands.change_organisation(tx, current, particulars=body.particulars(), city=live.city, caller=caller, moment=moment)
         return await once.keep(tx, OrganisationView.of(changed, on=moment.on), status=200, headers=etag(changed.version))
 
 

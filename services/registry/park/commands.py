@@ -19,9 +19,7 @@ from shared.db import AnyRow, Tx
 from shared.events.registry import ParkAssessed, ParkChanged, ParkRecognised, ParkRegistered
 
 
-async def register_park(
-    tx: Tx, *, code: str, particulars: Particulars, jurisdiction_id: str, city: City, caller: Caller, moment: Moment
-) -> AnyRow:
+async def register_park(tx: Tx, *, code: str, particulars: Particulars, jurisdiction_id: str, city: City, caller: Caller, moment: Moment) -> AnyRow:
     check_jurisdiction(jurisdiction_id, city=city, on=moment.on)
     require_creating_in(caller, jurisdiction_id, pointer="/jurisdiction_id")
     await _check_operator(tx, uscc=particulars.operator_uscc)
@@ -68,9 +66,7 @@ async def change_park(tx: Tx, current: AnyRow, *, particulars: Particulars, call
     return changed
 
 
-async def record_recognition(
-    tx: Tx, current: AnyRow, *, level: Level, approved_on: date, document: str, caller: Caller, moment: Moment
-) -> AnyRow:
+async def record_recognition(tx: Tx, current: AnyRow, *, level: Level, approved_on: date, document: str, caller: Caller, moment: Moment) -> AnyRow:
     """`current` is locked."""
     rules.check_approved_on(approved_on, today=moment.on)
     fact: dict[str, Any] = {"level": level, "approved_on": approved_on, "document": document}
@@ -82,9 +78,7 @@ async def record_recognition(
     return recorded
 
 
-async def record_assessment(
-    tx: Tx, current: AnyRow, *, year: int, result: AssessmentResult, document: str, caller: Caller, moment: Moment
-) -> AnyRow:
+async def record_assessment(tx: Tx, current: AnyRow, *, year: int, result: AssessmentResult, document: str, caller: Caller, moment: Moment) -> AnyRow:
     """`current` is locked."""
     rules.check_assessed_year(year, today=moment.on)
     fact: dict[str, Any] = {"year": year, "result": result, "document": document}

@@ -102,9 +102,7 @@ class RowResults(BaseModel):
 
 
 @router.post("/v1/organisations:import", response_model=RowResults, summary="Import up to 1,000 organisations | 批量导入组织（最多1000行）")
-async def import_organisations(
-    body: ImportOrganisations, caller: Annotated[Caller, may("organisations:write")], once: Once, live: Live
-) -> Response:
+async def import_organisations(body: ImportOrganisations, caller: Annotated[Caller, may("organisations:write")], once: Once, live: Live) -> Response:
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer

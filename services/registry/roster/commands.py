@@ -187,9 +187,7 @@ async def _make_and_read_facts(tx: Tx, rows: Sequence[RosterRow], *, by: Mapping
 
 async def _write_changes(tx: Tx, rows: Sequence[RosterRow], *, found: Organisations, facts: Facts, by: Mapping[str, object]) -> Changes:
     moved = [row for row in rows if row.particulars != organisations.particulars_of(found.by_uscc[row.uscc])]
-    restated = [
-        row for row in rows if row.fact is not None and row.fact != institutions.fact_of(facts.by_number[row.fact.basis, row.fact.number])
-    ]
+    restated = [row for row in rows if row.fact is not None and row.fact != institutions.fact_of(facts.by_number[row.fact.basis, row.fact.number])]
     reachable = [row for row in rows if row.contact is not None]
     return Changes(
         organisations=await _write(tx, _UPDATE_ORGANISATIONS, _organisation_columns(moved), by=by),
@@ -205,9 +203,7 @@ async def _write(tx: Tx, statement: TextClause, columns: Mapping[str, list[objec
     return {row.uscc: row for row in await tx.execute(statement, {**columns, **by})}
 
 
-async def _announce(
-    tx: Tx, rows: Sequence[RosterRow], *, found: Organisations, facts: Facts, changes: Changes, moment: Moment
-) -> None:
+async def _announce(tx: Tx, rows: Sequence[RosterRow], *, found: Organisations, facts: Facts, changes: Changes, moment: Moment) -> None:
     events: list[Event] = []
     for row in rows:
         if row.uscc in found.fresh:

@@ -20,14 +20,10 @@ async def test_facts_and_contacts_go_out_in_order_on_their_own_topics_and_an_era
     registry: httpx.AsyncClient, database: Database, topics: Topics, tmp_path: Path
 ) -> None:
     contact = {"contact_name": "测试", "mobile": "13900001234"}
-    await registry.post(
-        "/v1/organisations:import", json={"rows": [registration(institution=permit(), contact=contact)]}, auth=HUANCUI
-    )
+    await registry.post("/v1/organisations:import", json={"rows": [registration(institution=permit(), contact=contact)]}, auth=HUANCUI)
     await registry.post(f"/v1/organisations/{HUANCUI_USCC}/contact:erase", auth=HUANCUI)
     settings = settings_of("registry", database=database, folder=tmp_path)
-    relaying = asyncio.create_task(
-        relay.run(settings.model_copy(update={"kafka_bootstrap": topics.bootstrap, "kafka_prefix": topics.prefix}))
-    )
+    relaying = asyncio.create_task(relay.run(settings.model_copy(update={"kafka_bootstrap": topics.bootstrap, "kafka_prefix": topics.prefix})))
 
     try:
         facts = await received(topics, topic="registry.events", count=2)

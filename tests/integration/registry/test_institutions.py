@@ -222,9 +222,7 @@ async def test_anyone_may_check_a_permit_however_its_number_is_written(registry:
     }
 
 
-@pytest.mark.parametrize(
-    ("on", "standing"), [("2023-02-28", "not_yet"), ("2023-03-01", "valid"), ("2028-02-29", "valid"), ("2028-03-01", "expired")]
-)
+@pytest.mark.parametrize(("on", "standing"), [("2023-02-28", "not_yet"), ("2023-03-01", "valid"), ("2028-02-29", "valid"), ("2028-03-01", "expired")])
 async def test_a_permit_is_good_from_its_first_to_its_last_day(registry: httpx.AsyncClient, on: str, standing: str) -> None:
     await register(registry)
     await record(registry)

@@ -27,9 +27,7 @@ CHANGE = {"kind": "enterprise", "name": "环翠新名人力资源有限公司", 
 
 
 async def rows(database: Database) -> list[dict[str, Any]]:
-    found = await fetch(
-        database, "SELECT uscc, kind, name, jurisdiction_id, status, version FROM organisation ORDER BY uscc", service="registry"
-    )
+    found = await fetch(database, "SELECT uscc, kind, name, jurisdiction_id, status, version FROM organisation ORDER BY uscc", service="registry")
     return [dict(row) for row in found]
 
 

@@ -25,9 +25,7 @@ async def park_events(database: Database) -> list[tuple[str, str, int | None]]:
     return [(each.type.split(".")[1], each.key, each.body and each.body["version"]) for each in told]
 
 
-async def test_a_park_its_recognition_and_its_assessment_are_kept_announced_and_read_back(
-    registry: httpx.AsyncClient, database: Database
-) -> None:
+async def test_a_park_its_recognition_and_its_assessment_are_kept_announced_and_read_back(registry: httpx.AsyncClient, database: Database) -> None:
     await register(registry)
 
     registered = await register_park(registry, code="ｈｃ-01")
