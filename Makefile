@@ -22,7 +22,7 @@ up: install ## Start everything and stay until Ctrl-C
 
 .PHONY: test
 test: check ## Check, then run all tests on a real PostgreSQL and a real Kafka
-	@$(PY) -m pytest
+	@$(PY) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: check
 check: install ## Lint, format, types, import contracts

@@ -146,8 +146,10 @@ class Database:
                 try:
                     yield tx
                 except BaseException:
-                    await transaction.rollback()
-                    ended = True
+                    # What happened is told, not what became of the rollback: a cancellation that is swallowed here never ends its task.
+                    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                        await transaction.rollback()
+                        ended = True
                     raise
                 await transaction.commit()
                 ended = True

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from shared.db import is_transient
 from shared.errors import Unavailable
 
 CallT = TypeVar("CallT")
@@ -54,15 +55,32 @@ class Gathering(Generic[CallT, ResultT]):
             results = await self.together([call for call, _ in portion])
         except Exception as error:
             if len(portion) > 1:
-                for each in portion:
-                    await self._settle([each])
+                await self._settle_each(portion)
                 return
             results = [error]
         for (_, answer), result in zip(portion, results, strict=True):
-            # A caller that went away has cancelled its answer; what it asked for is done all the same.
-            if answer.done():
-                continue
-            if isinstance(result, Exception):
-                answer.set_exception(result)
+            _tell(answer, result)
+
+    async def _settle_each(self, portion: Sequence[tuple[CallT, asyncio.Future[ResultT]]]) -> None:
+        """One by one, up to a fault that is nobody's own: waiting for the same fault again would only hold up the rest."""
+        for place, (call, answer) in enumerate(portion):
+            try:
+                (result,) = await self.together([call])
+            except Exception as error:
+                _tell(answer, error)
+                if is_transient(error):
+                    for _, behind in portion[place + 1 :]:
+                        _tell(behind, error)
+                    return
             else:
-                answer.set_result(result)
+                _tell(answer, result)
+
+
+def _tell(answer: asyncio.Future[ResultT], result: ResultT | Exception) -> None:
+    # A caller that went away has cancelled its answer; what it asked for is done all the same.
+    if answer.done():
+        return
+    if isinstance(result, Exception):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)

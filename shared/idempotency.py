@@ -87,10 +87,10 @@ async def first_answers(tx: Tx, attempts: Sequence[Attempt]) -> list[Response | 
     answers: list[Response | Refusal | None] = []
     seen: set[tuple[str, str]] = set()
     for attempt, row in zip(attempts, rows, strict=True):
-        # Within one session the lock is got twice: of two attempts with one key in one call the second is in flight.
-        is_repeated = (attempt.caller.id, attempt.key) in seen
+        # Within one session the lock is got twice: of two attempts with one new key in one call the second is in flight.
+        is_second = (attempt.caller.id, attempt.key) in seen and row["fingerprint"] is None
         seen.add((attempt.caller.id, attempt.key))
-        answers.append(_in_flight(attempt.key) if is_repeated or not row["got"] else _stored(attempt, row=row))
+        answers.append(_in_flight(attempt.key) if is_second or not row["got"] else _stored(attempt, row=row))
     return answers
 
 

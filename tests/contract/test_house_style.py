@@ -47,8 +47,7 @@ NAMED_WITHOUT_UNIT = {
 
 CITY_FILE = ROOT / "deploy" / "city.toml"
 DIVISION_CODE = re.compile(r"(?<!\d)3710\d\d")
-CITY_LITERALS = {
-}
+CITY_LITERALS: dict[str, str] = {}
 
 
 def own_names(source: Source) -> list[str]:

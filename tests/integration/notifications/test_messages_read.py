@@ -15,7 +15,7 @@ from tests.integration.notifications.test_case_told import contact
 from tests.unit.notifications.steps import USCC, Story
 
 OTHER_USCC = "91371003MA3E567894"
-ROUTES = ["/v1/messages", f"/v1/messages/{uuid.uuid4()}", "/v1/portal-records", "/v1/portal-records/summary"]
+ROUTES = ["/v1/messages", "/v1/messages/00000000-0000-7000-8000-000000000000", "/v1/portal-records", "/v1/portal-records/summary"]
 
 
 async def two_districts(service: Service) -> tuple[Story, Story]:

@@ -30,3 +30,10 @@ async def edge(note_database: Database) -> AsyncIterator[Edge]:
 async def pair(database: Database, topics: Topics) -> AsyncIterator[Pair]:
     async with pair_of_services(database, topics) as services:
         yield services
+
+
+@pytest_asyncio.fixture
+async def unheard(database: Database) -> AsyncIterator[Pair]:
+    """The pair without a broker: what is announced stays in the outbox."""
+    async with pair_of_services(database, Topics(bootstrap="127.0.0.1:1", prefix="", names=[])) as services:
+        yield services

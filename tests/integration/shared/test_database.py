@@ -150,20 +150,39 @@ async def test_a_connection_that_is_cut_in_the_pool_costs_no_call(pooled: Databa
 
 
 async def test_a_connection_that_is_cut_in_use_undoes_everything_and_passes(pooled: Database, notes: Clone) -> None:
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as cut:
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as lost:
         await write_and_be_cut(pooled, notes)
 
-    assert is_transient(cut.value)
+    assert is_transient(lost.value)
     assert await count(notes, "cut") == 0
     await assert_fit(pooled, notes, title="after a cut in use")
+
+
+@pytest.mark.parametrize("reason", [asyncio.CancelledError, RuntimeError])
+async def test_an_end_on_a_cut_connection_is_told_as_what_it_is(pooled: Database, notes: Clone, reason: type[BaseException]) -> None:
+    """Told as a lost connection, a cancellation would be tried again without end."""
+    with pytest.raises(reason):
+        await be_cut_and_end(pooled, notes, reason=reason)
+
+    await assert_fit(pooled, notes, title=f"after {reason.__name__} on a cut connection")
+
+
+async def be_cut_and_end(database: Database, notes: Clone, *, reason: type[BaseException]) -> None:
+    async with database.transaction() as tx:
+        await cut(notes, await backend(tx))
+        raise reason
+
+
+async def cut(notes: Clone, pid: int) -> None:
+    connection = await asyncpg.connect(notes.urls["postgres"])
+    await connection.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+    await connection.close()
 
 
 async def write_and_be_cut(database: Database, notes: Clone) -> None:
     async with database.transaction() as tx:
         await fetch(tx, ONE_NOTE, "cut")
-        connection = await asyncpg.connect(notes.urls["postgres"])
-        await connection.execute("SELECT pg_terminate_backend($1)", await backend(tx))
-        await connection.close()
+        await cut(notes, await backend(tx))
         await fetch(tx, ONE_NOTE, "cut")
 
 

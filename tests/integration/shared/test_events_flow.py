@@ -22,19 +22,19 @@ async def test_what_is_announced_takes_effect_once_and_in_order(pair: Pair) -> N
     assert await pair.rows("SELECT topic, key, last_seq FROM notifications.consumer_key ORDER BY last_seq") != []
 
 
-async def test_an_announcement_that_is_rolled_back_is_never_sent(pair: Pair) -> None:
+async def test_an_announcement_that_is_rolled_back_is_never_sent(unheard: Pair) -> None:
     class Undo(Exception):
         pass
 
     try:
-        async with pair.registry.transaction() as tx:
+        async with unheard.registry.transaction() as tx:
             await outbox.append(tx, organisation(ONE, version=1))
             raise Undo
     except Undo:
         pass
 
-    assert (await pair.rows("SELECT count(*) FROM registry.outbox"))[0][0] == 0
-    assert (await pair.rows("SELECT count(*) FROM registry.stream"))[0][0] == 0
+    assert (await unheard.rows("SELECT count(*) FROM registry.outbox"))[0][0] == 0
+    assert (await unheard.rows("SELECT count(*) FROM registry.stream"))[0][0] == 0
 
 
 async def test_replaying_the_topic_changes_nothing(pair: Pair) -> None:

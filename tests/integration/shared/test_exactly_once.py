@@ -1,9 +1,12 @@
 """Each event takes effect exactly once, in order per key, under a random schedule of ends and lost connections."""
 
+import gc
 import os
 import random
 from collections import Counter
 from typing import ClassVar
+
+import pytest
 
 from shared import outbox, relay
 from shared.db import Tx
@@ -35,6 +38,8 @@ class Echoed(Event):
         return self.uscc
 
 
+# A consumer that is ended while it connects leaves the half-made connection to the garbage collector; a process that ends does not mind.
+@pytest.mark.filterwarnings("ignore:unclosed connection:ResourceWarning")
 async def test_under_a_random_schedule_every_event_takes_effect_once_and_in_order(pair: Pair) -> None:
     print(f"seed {SEED}")
     ear, schedule, versions = Ear(), random.Random(SEED), Counter[str]()
@@ -57,6 +62,7 @@ async def test_under_a_random_schedule_every_event_takes_effect_once_and_in_orde
         await pair.until("SELECT count(*) = 0 FROM registry.outbox", within_s=40)
         await pair.until(f"SELECT count(*) >= {versions.total()} FROM notifications.heard", within_s=40)
 
+    gc.collect()
     echoes = await pair.rows("SELECT key, count(*) AS count, max(event_seq) AS last FROM notifications.outbox GROUP BY key")
     assert {key: await pair.heard_versions(key) for key in KEYS} == {key: [*range(1, versions[key] + 1)] for key in KEYS}
     assert {row["key"]: (row["count"], row["last"]) for row in echoes} == {key: (versions[key], versions[key]) for key in KEYS if versions[key]}

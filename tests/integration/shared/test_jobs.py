@@ -43,32 +43,32 @@ class Work:
         return 0
 
 
-async def test_a_job_that_fails_is_tried_again(pair: Pair) -> None:
+async def test_a_job_that_fails_is_tried_again(unheard: Pair) -> None:
     work = Work(faults=2)
 
-    async with running(run_jobs(pair.registry, [Job("a", EVERY_S, work.run)])), asyncio.timeout(10):
+    async with running(run_jobs(unheard.registry, [Job("a", EVERY_S, work.run)])), asyncio.timeout(10):
         await work.rested.wait()
 
     assert work.runs >= 3
 
 
-async def test_a_job_goes_on_at_once_while_there_is_something_to_do(pair: Pair) -> None:
+async def test_a_job_goes_on_at_once_while_there_is_something_to_do(unheard: Pair) -> None:
     work = Work(portions=20)
 
-    async with running(run_jobs(pair.registry, [Job("a", 3_600, work.run)])), asyncio.timeout(10):
+    async with running(run_jobs(unheard.registry, [Job("a", 3_600, work.run)])), asyncio.timeout(10):
         await work.rested.wait()
 
     assert work.runs == 21
 
 
-async def test_only_one_process_runs_a_job_and_another_takes_over_when_it_ends(pair: Pair) -> None:
+async def test_only_one_process_runs_a_job_and_another_takes_over_when_it_ends(unheard: Pair) -> None:
     held, other = Work(gate=Gate()), Work()
     assert held.gate
-    first = asyncio.create_task(run_jobs(pair.registry, [Job("a", EVERY_S, held.run)]))
+    first = asyncio.create_task(run_jobs(unheard.registry, [Job("a", EVERY_S, held.run)]))
     await held.gate.reached.wait()
 
-    async with running(run_jobs(pair.registry, [Job("a", EVERY_S, other.run)])):
-        await pair.until(
+    async with running(run_jobs(unheard.registry, [Job("a", EVERY_S, other.run)])):
+        await unheard.until(
             "SELECT count(*) > 0 FROM pg_stat_activity"
             " WHERE application_name = 'job a' AND query LIKE 'SELECT pg_try_advisory_lock%' AND state_change > backend_start + interval '0.2 s'"
         )
@@ -81,27 +81,27 @@ async def test_only_one_process_runs_a_job_and_another_takes_over_when_it_ends(p
     assert other.runs >= 1
 
 
-async def test_jobs_of_two_names_do_not_wait_for_each_other(pair: Pair) -> None:
+async def test_jobs_of_two_names_do_not_wait_for_each_other(unheard: Pair) -> None:
     held, other = Work(gate=Gate()), Work()
 
-    async with running(run_jobs(pair.registry, [Job("a", EVERY_S, held.run), Job("b", EVERY_S, other.run)])), asyncio.timeout(10):
+    async with running(run_jobs(unheard.registry, [Job("a", EVERY_S, held.run), Job("b", EVERY_S, other.run)])), asyncio.timeout(10):
         await other.rested.wait()
 
     assert other.runs >= 1
 
 
-async def test_rows_go_when_their_time_is_up_and_not_before(pair: Pair) -> None:
+async def test_rows_go_when_their_time_is_up_and_not_before(unheard: Pair) -> None:
     for age_days in (SENT_KEPT_DAYS - 1, SENT_KEPT_DAYS + 1):
-        await pair.rows(SENT_SO_LONG_AGO, age_days)
+        await unheard.rows(SENT_SO_LONG_AGO, age_days)
     for age_days in (INBOX_KEPT_DAYS - 1, INBOX_KEPT_DAYS + 1):
-        await pair.rows(RECEIVED_SO_LONG_AGO, age_days)
+        await unheard.rows(RECEIVED_SO_LONG_AGO, age_days)
     for age_days in (ANSWERS_KEPT_DAYS - 1, ANSWERS_KEPT_DAYS + 1):
-        await pair.rows(ANSWERED_SO_LONG_AGO, age_days)
+        await unheard.rows(ANSWERED_SO_LONG_AGO, age_days)
 
-    pruned, again = await prune(pair.registry), await prune(pair.registry)
+    pruned, again = await prune(unheard.registry), await prune(unheard.registry)
 
     assert (pruned, again) == (3, 0)
-    left = await pair.rows(
+    left = await unheard.rows(
         "SELECT (SELECT array_agg(id) FROM registry.outbox_sent), (SELECT array_agg(key::int) FROM registry.answer),"
         " (SELECT count(*) FROM registry.inbox WHERE received_at > now() - make_interval(days => $1))",
         INBOX_KEPT_DAYS,

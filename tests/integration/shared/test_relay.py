@@ -119,15 +119,15 @@ async def test_an_event_with_a_lower_id_that_is_committed_later_is_sent_too(pair
     assert sorted(await pair.records()) == sorted([(ONE, 1), (TWO, 1), (THREE, 1)])
 
 
-async def test_writers_of_one_key_wait_for_each_other_so_that_its_order_is_that_of_its_commits(pair: Pair) -> None:
-    async with pair.registry.transaction() as first:
+async def test_writers_of_one_key_wait_for_each_other_so_that_its_order_is_that_of_its_commits(unheard: Pair) -> None:
+    async with unheard.registry.transaction() as first:
         await outbox.append(first, organisation(ONE, version=1))
-        second = asyncio.create_task(pair.announce(organisation(ONE, version=2)))
-        await pair.until("SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'registry' AND wait_event_type = 'Lock'")
+        second = asyncio.create_task(unheard.announce(organisation(ONE, version=2)))
+        await unheard.until("SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'registry' AND wait_event_type = 'Lock'")
         assert not second.done()
     await second
 
-    rows = await pair.rows("SELECT event_seq, convert_from(payload, 'UTF8')::jsonb ->> 'version' AS version FROM registry.outbox ORDER BY id")
+    rows = await unheard.rows("SELECT event_seq, convert_from(payload, 'UTF8')::jsonb ->> 'version' AS version FROM registry.outbox ORDER BY id")
     assert [(row["event_seq"], row["version"]) for row in rows] == [(1, "1"), (2, "2")]
 
 
