@@ -1,7 +1,6 @@
 """The local runtime on its real parts."""
 
 import asyncio
-import re
 import socket
 import subprocess
 import sys
@@ -257,14 +256,6 @@ def test_the_services_load_the_local_callers_and_their_keys_stay(tmp_path: Path)
     assert first == second
     assert {entry.id for entry in loaded.values()} == first.keys() - {"bank"}
     assert (tmp_path / "callers.json").stat().st_mode & 0o077 == 0
-
-
-def test_every_scope_of_a_local_caller_is_asked_for_by_a_route(tmp_path: Path) -> None:
-    given = {scope for caller in callers_in(tmp_path, city_file=CITY_FILE).values() for scope in caller["scopes"]}
-
-    asked = {scope for api in (ROOT / "services").rglob("api.py") for scope in re.findall(r'may\("([\w:-]+)"\)', api.read_text(encoding="utf-8"))}
-
-    assert given - asked == set()
 
 
 async def start_stores(supervisor: Supervisor) -> tuple[postgres.Postgres, kafka.Kafka]:
