@@ -56,10 +56,12 @@ class Round:
 async def measure(stack: Stack, *, connection: asyncpg.Connection, seconds: float, rounds: int) -> list[Figure]:
     """One HTTP process against the other, interleaved, so that whatever else the machine does meets both.
 
-    The workers rest meanwhile, because the yardstick has none; a last round of ours has them at work beside it on the same cores.
+    The workers rest meanwhile, because the yardstick has none; a first round of ours has them at work beside it on the same cores.
     """
     ours = Target(name="filing", url=stack.urls[SERVICE], path="/v1/applications", is_signed=True)
     yardstick = await start_yardstick(stack)
+    whole = await one_round(stack, connection=connection, target=ours, seconds=min(WITH_WORKERS_S, seconds), name="filing-with-workers")
+    await rows.wait_until_quiet(connection)
     await stack.stop(*WORKERS)
     for target in (ours, yardstick):
         await one_round(stack, connection=connection, target=target, seconds=min(WARM_UP_S, seconds), name=f"{target.name}-warm")
@@ -70,9 +72,6 @@ async def measure(stack: Stack, *, connection: asyncpg.Connection, seconds: floa
     ]
     await stack.supervisor.remove("yardstick")
     await asyncio.gather(*(stack.start_again(slot) for slot in WORKERS))
-    await rows.wait_until_quiet(connection)
-    whole = await one_round(stack, connection=connection, target=ours, seconds=min(WITH_WORKERS_S, seconds), name="filing-with-workers")
-    await rows.wait_until_quiet(connection)
     of_ours, of_yardstick = ([each for each in measured if each.target is target] for target in (ours, yardstick))
     return [*figures_of(of_ours), *figures_of(of_yardstick), ratio(of_ours, of_yardstick), with_workers(whole)]
 
