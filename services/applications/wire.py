@@ -1,28 +1,16 @@
 """Types of request bodies that several nouns share."""
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, Field, GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 # As a system names its officers. It becomes part of an id, so it holds no separator of ours.
 OfficerName: TypeAlias = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9._-]+$")]
-
-
-@dataclass(frozen=True)
-class ToldAs:
-    """Marks a value that is taken as it comes and read later, by itself; the API's description shows it as the model."""
-
-    model: type[BaseModel]
-
-    def __get_pydantic_json_schema__(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(self.model.__pydantic_core_schema__)
 
 
 def _day(value: object) -> object:

@@ -17,7 +17,7 @@ from services.applications.intake.rules import Filing
 from services.applications.policy.in_use import catalogue
 from services.applications.row.commands import Row
 from services.applications.row.rules import repeated_reference
-from services.applications.wire import Day, ToldAs
+from services.applications.wire import Day
 from shared.auth import may
 from shared.caller import Caller
 from shared.clock import Moment
@@ -27,6 +27,7 @@ from shared.gathering import Gathering
 from shared.idempotency import Answered, Attempt, Once, first_answers, keep_answers
 from shared.live import Live as LiveState
 from shared.money import Fen
+from shared.told import ToldAs
 from shared.uscc import Uscc
 from shared.web import Live, Wire, etag, invalid, problem_of_row, router
 

@@ -12,12 +12,13 @@ from services.applications.policy.in_use import catalogue
 from services.applications.review import commands
 from services.applications.review.commands import Answer, Asked
 from services.applications.review.rules import DECISIONS_PER_CALL_MAX, REASON_CHARS_MAX, Verdict, officer_of
-from services.applications.wire import OfficerName, ToldAs
+from services.applications.wire import OfficerName
 from shared.auth import may
 from shared.caller import Caller
 from shared.errors import Refusal
 from shared.idempotency import Once
 from shared.money import Fen
+from shared.told import ToldAs
 from shared.web import Live, Wire, invalid, problem_of_row, router
 
 reviews = router("reviews")

@@ -1,13 +1,10 @@
 """HTTP of rosters: many organisations in one call, each row answered by itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, TypeAdapter, ValidationError
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.registry.contact.api import RecordContact
 from services.registry.contact.rules import checked_mobile
@@ -20,6 +17,7 @@ from shared.caller import Caller
 from shared.errors import Refusal, problem
 from shared.idempotency import Once
 from shared.observability import current_trace_id
+from shared.told import ToldAs
 from shared.web import Live, Wire, invalid
 from shared.web import router as new_router
 
@@ -45,16 +43,6 @@ class OrganisationRow(RegisterOrganisation):
 
 
 _READ = TypeAdapter(OrganisationRow)
-
-
-@dataclass(frozen=True)
-class ToldAs:
-    """Marks a value that is taken as it comes and read later; the API's description shows it as the model."""
-
-    model: type[BaseModel]
-
-    def __get_pydantic_json_schema__(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(self.model.__pydantic_core_schema__)
 
 
 class ImportOrganisations(Wire):
