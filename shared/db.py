@@ -43,9 +43,13 @@ TRANSIENT_SQLSTATES = frozenset({
 })  # fmt: skip
 
 
+# Of its own state the driver complains when the server's last words reach an idle connection before its end does.
+CONNECTION_LOST = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
 def is_transient(error: BaseException) -> bool:
     """A fault that passes by itself: the database is away, or two transactions met."""
-    if isinstance(error, (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
+    if isinstance(error, CONNECTION_LOST):
         return True
     if isinstance(error, sqlalchemy.exc.TimeoutError):
         return True
@@ -147,7 +151,7 @@ class Database:
                     yield tx
                 except BaseException:
                     # What happened is told, not what became of the rollback: a cancellation that is swallowed here never ends its task.
-                    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                    with contextlib.suppress(asyncpg.PostgresError, *CONNECTION_LOST):
                         await transaction.rollback()
                         ended = True
                     raise

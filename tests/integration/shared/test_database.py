@@ -1,9 +1,12 @@
 """A transaction: all or nothing, and whatever became of it, the pool is fit for the next."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -147,6 +150,66 @@ async def test_a_connection_that_is_cut_in_the_pool_costs_no_call(pooled: Databa
     await connection.close()
 
     await assert_fit(pooled, notes, title="after the cut")
+
+
+# What a server says that ends a session: an ErrorResponse with severity, SQLSTATE and message.
+FAREWELL_FIELDS = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+FAREWELL = b"E" + (len(FAREWELL_FIELDS) + 4).to_bytes(4, "big") + FAREWELL_FIELDS
+
+
+@dataclass
+class Relayed:
+    """The server behind a wire of ours, on which a farewell can be said that is not followed by the end yet."""
+
+    notes: Clone
+    clients: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        address = urlsplit(self.notes.urls["postgres"])
+        beyond_reader, beyond_writer = await asyncio.open_connection(address.hostname, address.port)
+        self.clients.append(writer)
+        await asyncio.gather(pour(reader, beyond_writer), pour(beyond_reader, writer))
+
+    async def say_farewell(self) -> None:
+        for client in self.clients:
+            client.write(FAREWELL)
+            await client.drain()
+
+
+async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while chunk := await reader.read(65_536):
+            writer.write(chunk)
+            await writer.drain()
+    writer.close()
+
+
+async def test_a_farewell_that_is_heard_in_the_pool_passes(notes: Clone) -> None:
+    """The driver has read why the session ends, but not yet that it ended, when the next call begins."""
+    wire = Relayed(notes)
+    server = await asyncio.start_server(wire.relay, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    address = urlsplit(notes.sqlalchemy_url(SERVICE))
+    through = address._replace(netloc=f"{address.username}:{address.password}@127.0.0.1:{port}").geturl()
+    database = open_database(edge_settings(database_url=through, database_connections_max=2, database_silence_ms=SILENCE_MS))
+    await assert_fit(database, notes, title="before the farewell")
+
+    await wire.say_farewell()
+    refused = [error for _ in range(2) if (error := await fault_of(database)) is not None]
+
+    assert all(is_transient(error) for error in refused), refused
+    await assert_fit(database, notes, title="after the farewell")
+    await database.engine.dispose()
+    server.close()
+
+
+async def fault_of(database: Database) -> Exception | None:
+    try:
+        async with database.transaction() as tx:
+            await fetch(tx, ONE_NOTE, "farewell")
+    except Exception as error:
+        return error
+    return None
 
 
 async def test_a_connection_that_is_cut_in_use_undoes_everything_and_passes(pooled: Database, notes: Clone) -> None:

@@ -17,6 +17,7 @@ PASSES = [
     TimeoutError(),
     asyncpg.ConnectionDoesNotExistError(),
     asyncpg.InterfaceError("connection is closed"),
+    asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
     asyncpg.AdminShutdownError(),
     asyncpg.CannotConnectNowError(),
     asyncpg.DeadlockDetectedError(),
