@@ -53,7 +53,7 @@ class Gathering(Generic[CallT, ResultT]):
     async def _settle(self, portion: Sequence[tuple[CallT, asyncio.Future[ResultT]]]) -> None:
         try:
             results = await self.together([call for call, _ in portion])
-        except Exception as error:
+        except Exception as error:  # whatever it is, these calls wait for an answer; their edge sorts and logs it
             if len(portion) > 1:
                 await self._settle_each(portion)
                 return
@@ -66,7 +66,7 @@ class Gathering(Generic[CallT, ResultT]):
         for place, (call, answer) in enumerate(portion):
             try:
                 (result,) = await self.together([call])
-            except Exception as error:
+            except Exception as error:  # as above: it belongs to this call
                 _tell(answer, error)
                 if is_transient(error):
                     for _, behind in portion[place + 1 :]:

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 import structlog
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -36,6 +36,13 @@ def set_up(settings: Settings) -> None:
 def current_trace_id() -> str:
     """32 hex digits, as in traceparent; what a person quotes when asking about an answer."""
     return f"{trace.get_current_span().get_span_context().trace_id:032x}"
+
+
+def current_traceparent() -> str | None:
+    """The trace of this call as it is handed on (W3C Trace Context); None outside of any."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier.get("traceparent")
 
 
 def _add_trace(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Sequence
 
-from opentelemetry import propagate
-
 from shared import clock
 from shared.db import ANNOUNCED, Tx, fetch
 from shared.events import Event, encode, envelope
 from shared.ids import new_id
+from shared.observability import current_traceparent
 
 EVENTS_PER_APPEND_MAX = 2_000
 
@@ -32,23 +31,24 @@ FROM event JOIN moved USING (topic, key) ORDER BY n
 """
 
 
-async def append(tx: Tx, *events: Event) -> None:
-    """Announce `events` in this order when `tx` commits; the last thing a command does. At most EVENTS_PER_APPEND_MAX."""
+async def append(tx: Tx, *events: Event, traceparents: Sequence[str | None] | None = None) -> None:
+    """Announce `events` in this order when `tx` commits; the last thing a command does. At most EVENTS_PER_APPEND_MAX.
+
+    Where the events of several calls go out together, `traceparents` has the trace of each; otherwise all belong to the current one.
+    """
     if not events:
         return
     assert len(events) <= EVENTS_PER_APPEND_MAX, f"{len(events)} events in one append"
-    await fetch(tx, _APPEND, *_columns(events))
+    await fetch(tx, _APPEND, *_columns(events, traceparents=traceparents or [current_traceparent()] * len(events)))
     tx.info[ANNOUNCED] = True
 
 
-def _columns(events: Sequence[Event]) -> tuple[list[object], ...]:
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier)
+def _columns(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> tuple[list[object], ...]:
     sent_at = clock.wall().isoformat()
     event_ids = [new_id() for _ in events]
     headers = [
-        json.dumps(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=carrier.get("traceparent")))
-        for event, event_id in zip(events, event_ids, strict=True)
+        json.dumps(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent))
+        for event, event_id, traceparent in zip(events, event_ids, traceparents, strict=True)
     ]
     topics, keys, payloads = [event.topic for event in events], [event.key() for event in events], [encode(event) for event in events]
     return [*event_ids], [*topics], [*keys], [*headers], [*payloads]

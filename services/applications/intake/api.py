@@ -17,16 +17,17 @@ from services.applications.intake.rules import Filing
 from services.applications.policy.in_use import catalogue
 from services.applications.row.commands import Row
 from services.applications.row.rules import repeated_reference
-from services.applications.wire import Day
 from shared.auth import may
 from shared.caller import Caller
 from shared.clock import Moment
+from shared.day import Day
 from shared.db import Tx
 from shared.errors import Refusal
 from shared.gathering import Gathering
 from shared.idempotency import Answered, Attempt, Once, first_answers, keep_answers
 from shared.live import Live as LiveState
 from shared.money import Fen
+from shared.observability import current_traceparent
 from shared.told import ToldAs
 from shared.uscc import Uscc
 from shared.web import Live, Wire, etag, invalid, problem_of_row, router
@@ -74,7 +75,7 @@ class FileApplication(Wire):
     portal_number: str | None = Field(default=None, min_length=1, max_length=50)
     evidence: list[EvidenceRow] = Field(default=[], max_length=40)
 
-    def row(self, *, moment: Moment) -> Row:
+    def row(self, *, moment: Moment, traceparent: str | None) -> Row:
         claim = Claim(
             applicant_uscc=self.applicant_uscc,
             project_code=self.project_code,
@@ -97,6 +98,7 @@ class FileApplication(Wire):
             project_name=self.project_name,
             content=self.model_dump(mode="json", exclude={"row_reference"}, exclude_none=True),
             filing=filing,
+            traceparent=traceparent,
         )
 
 
@@ -158,6 +160,7 @@ class FilingCall:
     body: FileApplication
     caller: Caller
     once: Attempt
+    traceparent: str | None
 
 
 def filing_desk(live: LiveState) -> Gathering[FilingCall, Response]:
@@ -181,7 +184,7 @@ Desk: TypeAlias = Annotated[Gathering[FilingCall, Response], Depends(desk)]
     summary="File one application | 报送一件申报",
 )
 async def file_application(body: FileApplication, caller: Annotated[Caller, may("applications:file")], once: Once, desk: Desk) -> Response:
-    return await desk.take(FilingCall(body, caller, once))
+    return await desk.take(FilingCall(body, caller, once, current_traceparent()))
 
 
 async def _file_together(live: LiveState, calls: Sequence[FilingCall]) -> list[Response | Exception]:
@@ -190,7 +193,7 @@ async def _file_together(live: LiveState, calls: Sequence[FilingCall]) -> list[R
         moment = live.now()
         answered: dict[int, Answered] = {}
         while portion := _next_portion(calls, answers=answers, answered=answered):
-            rows = [calls[index].body.row(moment=moment) for index in portion]
+            rows = [calls[index].body.row(moment=moment, traceparent=calls[index].traceparent) for index in portion]
             outcomes = await commands.file_rows(tx, rows, ground=_ground(live), caller=calls[portion[0]].caller, moment=moment)
             for index, outcome in zip(portion, outcomes, strict=True):
                 if outcome.refusal is not None:
@@ -259,9 +262,10 @@ async def _file_readable(tx: Tx, rows: Sequence[Any], *, live: LiveState, caller
     results: dict[int, RowResult] = {}
     readable: dict[int, Row] = {}
     references: set[str] = set()
+    traceparent = current_traceparent()
     for index, raw in enumerate(rows):
         try:
-            row = _READ.validate_python(raw).row(moment=moment)
+            row = _READ.validate_python(raw).row(moment=moment, traceparent=traceparent)
         except ValidationError as error:
             results[index] = _refused(index, invalid(error.errors()))
             continue

@@ -69,6 +69,7 @@ class _Call:
     corrected: list[JudgedRow] = field(default_factory=list)
     late: list[tuple[Row, StandingRow, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    traceparents: list[str | None] = field(default_factory=list)
 
 
 async def file_rows(tx: Tx, rows: Sequence[Row], *, ground: Ground, caller: Caller, moment: Moment) -> list[Outcome]:
@@ -83,7 +84,7 @@ async def file_rows(tx: Tx, rows: Sequence[Row], *, ground: Ground, caller: Call
         except Refusal as refusal:
             _refuse(call, row, refusal)
     await _write(tx, call)
-    await outbox.append(tx, *call.events)
+    await outbox.append(tx, *call.events, traceparents=call.traceparents)
     return [call.outcomes[row.row_reference] for row in rows]
 
 
@@ -191,6 +192,7 @@ def _settle(call: _Call, each: JudgedRow, *, written: WrittenRow, status: RowSta
         open_points=OpenPoints(unverified=judgement.unverified, missing_evidence=judgement.missing_evidence),
     )
     call.events.append(event)
+    call.traceparents.append(each.row.traceparent)
 
 
 async def _answer_unwritten(tx: Tx, call: _Call, unwritten: Sequence[JudgedRow]) -> None:

@@ -28,6 +28,8 @@ class Row:
     project_name: str | None
     content: Mapping[str, Any]
     filing: Filing
+    # Of the call that brought it: rows of several calls may be written together.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

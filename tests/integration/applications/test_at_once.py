@@ -149,3 +149,19 @@ async def test_a_correction_and_an_acceptance_at_once_are_one_after_the_other(de
     case = await desk.get(id_)
     assert (case["state"], answer.json()["status"]) in (("accepted", "changed"), ("accepted", "in-review"))
     assert case["requested_fen"] == (1 if answer.json()["status"] == "changed" else 4_500_000)
+
+
+async def test_filings_that_are_written_together_keep_the_trace_of_their_own_call(desk: Desk) -> None:
+    calls = {f"{number:032x}": filing(f"traced-{number}") for number in range(1, 31)}
+
+    answers = await asyncio.gather(
+        *(
+            desk.client.post("/v1/applications", json=row, headers={"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}, auth=HUANCUI)
+            for trace_id, row in calls.items()
+        )
+    )
+
+    kept = {row["key"]: row["trace"].split("-")[1] for row in await desk.rows("SELECT key, headers ->> 'ce_traceparent' AS trace FROM outbox")}
+    assert kept == {answer.json()["application_id"]: trace_id for trace_id, answer in zip(calls, answers, strict=True)}
+    together = await desk.rows("SELECT count(*) AS filings, count(DISTINCT xmin::text) AS transactions FROM application")
+    assert together[0]["transactions"] < together[0]["filings"] == len(calls)
