@@ -13,7 +13,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy import text
 
-from shared import inbox, observability
+from shared import city, inbox, observability
+from shared.city import City
 from shared.db import Database, Tx, is_transient, open_database
 from shared.inbox import Consumer, Undecodable
 from shared.settings import Settings
@@ -94,12 +95,14 @@ async def _read_again(tx: Tx, *, consumer: Consumer, topic: str, key: str) -> No
         await tx.execute(text("UPDATE parked SET event_seq = :seq WHERE id = :id"), {"seq": record.seq, "id": row.id})
 
 
-def consumer_of(service: str) -> Consumer:
-    """`CONSUMER` of the service's worker; looked up by name, because nothing here knows a service."""
-    found = getattr(importlib.import_module(f"services.{service}.worker"), "CONSUMER", None)
-    if not isinstance(found, Consumer):
-        raise SystemExit(f"services.{service}.worker has no CONSUMER: this service hears nobody.")
-    return found
+def consumer_of(service: str, *, here: City) -> Consumer:
+    """What `consumer` of the service's worker makes; looked up by name, because nothing here knows a service."""
+    make = getattr(importlib.import_module(f"services.{service}.worker"), "consumer", None)
+    if make is None:
+        raise SystemExit(f"services.{service}.worker has no consumer: this service hears nobody.")
+    made = make(here)
+    assert isinstance(made, Consumer)
+    return made
 
 
 def read_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -117,9 +120,10 @@ async def main() -> int:
     asked = read_arguments()
     settings = Settings.model_validate({"service": asked.service})
     observability.set_up(settings)
+    heard = consumer_of(asked.service, here=city.load(settings.city_file))
     database = open_database(settings)
     try:
-        replayed = await replay(database, consumer=consumer_of(asked.service), key=asked.key, event_id=asked.event)
+        replayed = await replay(database, consumer=heard, key=asked.key, event_id=asked.event)
     finally:
         await database.engine.dispose()
     for each in replayed:

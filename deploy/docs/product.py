@@ -44,10 +44,6 @@ def consumers() -> dict[str, Consumer]:
     found: dict[str, Consumer] = {}
     for service in SERVICES:
         worker = importlib.import_module(f"services.{service}.worker")
-        if hasattr(worker, "CONSUMER"):
-            found[service] = worker.CONSUMER
-        elif hasattr(worker, "consumer"):
-            # The handlers of notifications are made from its policy data, and that from the city's.
-            here = city.load(CITY_FILE)
-            found[service] = worker.consumer(importlib.import_module(f"services.{service}.policy").load(here), city=here)
+        if hasattr(worker, "consumer"):
+            found[service] = worker.consumer(city.load(CITY_FILE))
     return found

@@ -22,7 +22,8 @@ from shared.process import work
 log = structlog.get_logger()
 
 
-def consumer(told: Policy, *, city: City) -> Consumer:
+def consumer(city: City) -> Consumer:
+    told = policy.load(city)
     return inbox.consumer(
         "notifications",
         topics=["applications.events", "registry.events", "registry.contacts"],
@@ -43,5 +44,4 @@ if __name__ == "__main__":
     process_settings = NotificationsSettings()  # type: ignore[call-arg]  # the rest comes from the environment
     observability.set_up(process_settings)
     live = open_live(process_settings)
-    loaded = policy.load(live.city)
-    work(live, consumer=consumer(loaded, city=live.city), jobs=jobs(process_settings, told=loaded))
+    work(live, consumer=consumer(live.city), jobs=jobs(process_settings, told=policy.load(live.city)))

@@ -7,19 +7,11 @@ import asyncpg
 
 from deploy.local.stack import CITY_FILE, Stack
 from deploy.postgres.roles import SERVICES
-from services.applications.worker import CONSUMER as APPLICATIONS
-from services.budget.worker import CONSUMER as BUDGET
-from services.notifications import policy as notifications_policy
-from services.notifications.worker import consumer as notifications_consumer
 from shared import city
+from shared.replay import consumer_of
 
 QUIET_WITHIN_S = 120.0
-_CITY = city.load(CITY_FILE)
-CONSUMERS = {
-    "applications": APPLICATIONS,
-    "budget": BUDGET,
-    "notifications": notifications_consumer(notifications_policy.load(_CITY), city=_CITY),
-}
+CONSUMERS = {service: consumer_of(service, here=city.load(CITY_FILE)) for service in ("applications", "budget", "notifications")}
 
 # What the services keep of their own, all but the machinery of delivery and what tells when a row was made.
 DOMAIN = {

@@ -11,7 +11,7 @@ import httpx
 from aiokafka.structs import ConsumerRecord
 
 from services.applications.notice.jobs import close_notices
-from services.applications.worker import CONSUMER
+from services.applications.worker import consumer
 from shared import inbox
 from shared.events import HEADER_SEQ, Event, encode, envelope
 from shared.events.budget import FundsReserved, MoneyEvent
@@ -73,9 +73,10 @@ class Desk:
         await self.receive(*(self.record(event) for event in events))
 
     async def receive(self, *records: ConsumerRecord[Any, Any]) -> None:
-        read = [inbox.read(record, topic=record.topic, consumer=CONSUMER) for record in records]
+        hearing = consumer(self.live.city)
+        read = [inbox.read(record, topic=record.topic, consumer=hearing) for record in records]
         async with self.live.transaction() as tx:
-            await inbox.receive(tx, consumer=CONSUMER, records=read)
+            await inbox.receive(tx, consumer=hearing, records=read)
 
     async def know(self, uscc: str = USCC, *, kind: str = "enterprise", permit: bool = True) -> None:
         """The registry tells of an organisation, and of its permit."""

@@ -5,13 +5,13 @@ from uuid import UUID
 
 import httpx
 
-from services.budget.worker import CONSUMER
-from shared import inbox
+from services.budget.worker import consumer
+from shared import city, inbox
 from shared.events import Event, encode
 from shared.events.applications import AwardsProposed
 from shared.inbox import Received
 from shared.live import Live
-from tests.building import fetch
+from tests.building import CITY_FILE, fetch
 from tests.integration.budget.acting import (
     appropriate,
     assert_books_add_up,
@@ -26,6 +26,8 @@ from tests.integration.budget.acting import (
     written,
 )
 from tests.runtime import Database
+
+CONSUMER = consumer(city.load(CITY_FILE))
 
 
 async def test_every_event_that_comes_twice_takes_effect_once(client: httpx.AsyncClient, live: Live, database: Database) -> None:

@@ -163,16 +163,21 @@ async def park_for_applications(pair: Pair) -> None:
     await database.engine.dispose()
 
 
-async def run_replay(pair: Pair, *which: str) -> int:
+@pytest.mark.parametrize("service", ["applications", "budget", "notifications"])
+async def test_every_service_that_hears_can_be_replayed_from_the_command_line(pair: Pair, service: str) -> None:
+    assert await run_replay(pair, "--all", service=service) == 0
+
+
+async def run_replay(pair: Pair, *which: str, service: str = "applications") -> int:
     environment = {
         **os.environ,
         "PROFILE": "test",
-        "DATABASE_URL": pair.database.sqlalchemy_url("applications"),
+        "DATABASE_URL": pair.database.sqlalchemy_url(service),
         "KAFKA_BOOTSTRAP": pair.topics.bootstrap,
         "CITY_FILE": str(CITY_FILE),
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "shared.replay", "--service", "applications", *which), env=environment, stdout=asyncio.subprocess.DEVNULL
+        *(sys.executable, "-m", "shared.replay", "--service", service, *which), env=environment, stdout=asyncio.subprocess.DEVNULL
     )
     return await process.wait()
 
