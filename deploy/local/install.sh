@@ -29,4 +29,4 @@ hand_over SSL_CERT_FILE cert CERT
 
 [ -x .venv/bin/python ] || .local/uv/bin/uv venv --quiet --python "$PYTHON" .venv
 echo "Installing the locked packages into .venv …"
-.local/uv/bin/uv pip sync --require-hashes requirements.lock --python .venv/bin/python
+.local/uv/bin/uv pip sync --compile-bytecode --require-hashes requirements.lock --python .venv/bin/python
