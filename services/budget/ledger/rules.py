@@ -19,6 +19,11 @@ class AccountName(StrEnum):
     RESERVED = "指标:已预留"
     IN_TRANSIT = "支付申请:在途"
     PAID = "支付:已支付"
+    TO_REMIT = "支付:上缴待缴"
+    RECOVERED_LATE = "支付:上年追回"
+    REMITTED = "支付:上缴财政"
+    CARRIED = "结转核销:结转"
+    LAPSED = "结转核销:核销"
 
 
 class Kind(StrEnum):
@@ -31,6 +36,12 @@ class Kind(StrEnum):
     ORDER = "order"
     CONFIRM = "confirm"
     RETURN = "return"
+    TRANSFER = "transfer"
+    CLAWBACK = "clawback"
+    CARRY = "carry"
+    LAPSE = "lapse"
+    REMIT = "remit"
+    REVERSE = "reverse"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The books: journal, balances, voucher numbers and the head; written by the database function post_entries alone."""
+"""The books: journal, balances, voucher numbers and the head; written by the database function append_entries alone."""
 
 from sqlalchemy import (
     BigInteger,
@@ -29,13 +29,15 @@ fund = Table(
     Column("policy_id", Text, nullable=False),
 )
 
-# One row: the last sequence number and instant of the journal. Whoever writes to the books locks it first, before any fund or case.
+# One row: the last number, the chain and the instant of the journal. Whoever writes to the books locks it first, before any fund or case.
 head = Table(
     "head",
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("last_seq", BigInteger, nullable=False),
     Column("booked_at", DateTime(timezone=True), nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    CheckConstraint("length(chain) = 32", name="chain_is_a_hash"),
     CheckConstraint("id = 1", name="one_row"),
 )
 
@@ -86,12 +88,12 @@ journal = Table(
     "journal",
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("voucher", Text, nullable=False),
+    Column("voucher", Text),
     Column("leg", SmallInteger, nullable=False),
-    Column("dr", Text, ForeignKey("balance.account"), nullable=False),
-    Column("cr", Text, ForeignKey("balance.account"), nullable=False),
+    Column("dr", Text),
+    Column("cr", Text),
     Column("amount_fen", BigInteger, nullable=False),
-    Column("kind", Text, ForeignKey("voucher_type.kind"), nullable=False),
+    Column("kind", Text, nullable=False),
     Column("fiscal_year", Integer, nullable=False),
     Column("origin_year", Integer, nullable=False),
     Column("line_id", Text),
@@ -110,12 +112,27 @@ journal = Table(
     Column("caller", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("fingerprint", LargeBinary, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reverses_seq", BigInteger),
+    Column("reason", Text),
+    # The place of the row among those of its caller and key.
+    Column("item", Integer, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
     CheckConstraint("amount_fen > 0", name="amount_positive"),
     CheckConstraint("dr <> cr", name="two_accounts"),
     # NULL compares as unknown and passes: a name that is there must differ from the others that are.
     CheckConstraint("maker <> checker AND checker <> approver AND maker <> approver", name="four_eyes"),
-    CheckConstraint("kind <> 'order' OR num_nulls(maker, checker, approver) = 0", name="order_signed"),
+    CheckConstraint("kind <> 'order' OR outcome <> 'posted' OR num_nulls(maker, checker, approver) = 0", name="order_signed"),
+    CheckConstraint("outcome IN ('posted', 'refused', 'waiting')", name="outcome_known"),
+    CheckConstraint("num_nonnulls(voucher, dr, cr) = CASE outcome WHEN 'posted' THEN 3 ELSE 0 END", name="only_posted_moves"),
+    CheckConstraint("outcome <> 'refused' OR reason IS NOT NULL", name="refused_has_reason"),
+    CheckConstraint("(kind = 'reverse' AND outcome = 'posted') <= (num_nulls(reverses_seq, reason, checker) = 0)", name="reversal_names_original"),
+    CheckConstraint("reverses_seq < seq", name="reversal_looks_back"),
+    CheckConstraint("length(leaf) = 32 AND length(chain) = 32", name="hashes"),
     UniqueConstraint("voucher", "leg"),
-    Index(None, "fiscal_year", "seq"),
+    # The first answer to a key is kept for ever.
+    UniqueConstraint("caller", "key", "item"),
     Index(None, "application_id", "seq"),
+    Index("journal_reverses_seq_idx", "reverses_seq", postgresql_where=text("reverses_seq IS NOT NULL")),
 )

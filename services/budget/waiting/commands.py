@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from services.budget.entry.commands import lock_books
 from services.budget.ledger import commands as ledger
 from services.budget.ledger.rules import Act, CaseMoney, Kind, move
 from services.budget.policy.catalogue import Catalogue, Fund, WaitingRule
@@ -86,7 +87,7 @@ async def take_proposal(tx: Tx, proposal: Proposal, *, act: Act, catalogue: Cata
     if fund is not None and fund.covers(proposal.fiscal_year):
         available_fen = await ledger.lock_fund(tx, fiscal_year=proposal.fiscal_year, policy_id=fund.id)
     else:
-        await ledger.lock_books(tx)
+        await lock_books(tx)
     judged = rules.judge_proposal(proposal, fund=fund, known=await _known(tx, proposal.awards))
     await _enter(tx, judged, proposal=proposal, act=act)
     events: list[Event] = [_refused(award, refusal, proposal=proposal, act=act) for award, refusal in judged.refused]
@@ -120,7 +121,7 @@ async def serve_list(tx: Tx, *, fund: Fund, fiscal_year: int, available_fen: int
 
 async def release(tx: Tx, *, application_id: UUID, proposal_id: UUID, reason: str, act: Act, catalogue: Catalogue) -> None:
     """Give back what a proposal holds and serve the list with it; answered once, or by a tombstone when the proposal is still to come."""
-    await ledger.lock_books(tx)
+    await lock_books(tx)
     held = (await tx.execute(_FIND, {"application_id": application_id, "proposal_id": proposal_id})).one_or_none()
     if held is None:
         await tx.execute(_TOMBSTONE, {"application_id": application_id, "proposal_id": proposal_id, "reason": reason, "at": act.at})
