@@ -131,6 +131,14 @@ class Database:
             yield tx
 
     @contextlib.asynccontextmanager
+    async def statement(self) -> AsyncIterator[Tx]:
+        """For one statement that is its own transaction: committed when it returns. Rings no bell."""
+        async with self.engine.connect() as tx:
+            driver = await _driver_of(tx)
+            tx.info[DRIVER] = driver
+            yield tx
+
+    @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Tx]:
         """One consistent, read-only view for several reads."""
         async with self._begun(isolation="repeatable_read", readonly=True) as tx:

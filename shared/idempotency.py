@@ -98,9 +98,13 @@ def _stored(attempt: Attempt, *, row: ByName) -> Response | Refusal | None:
     if row["fingerprint"] is None:
         return None
     if row["fingerprint"] != attempt.fingerprint:
-        return KeyReused(f"Key {attempt.key} was used with other content.", detail_zh=f"幂等键 {attempt.key} 曾用于内容不同的请求。")
+        return key_reused(attempt.key)
     headers = {**json.loads(row["headers"]), "Idempotency-Replayed": "true"}
     return Response(row["body"], status_code=row["status"], headers=headers, media_type="application/json")
+
+
+def key_reused(key: str) -> KeyReused:
+    return KeyReused(f"Key {key} was used with other content.", detail_zh=f"幂等键 {key} 曾用于内容不同的请求。")
 
 
 async def keep_answers(tx: Tx, answered: Sequence[Answered]) -> list[Response]:

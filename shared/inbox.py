@@ -27,15 +27,20 @@ tracer = trace.get_tracer(__name__)
 
 HandlerKind: TypeAlias = Literal["copy", "effect"]
 Handle: TypeAlias = "Callable[[Tx, Any], Awaitable[None]]"
+HandleAll: TypeAlias = "Callable[[Tx, Sequence[Received]], Awaitable[None]]"
 
 
 @dataclass(frozen=True)
 class Handler:
-    """`copy` writes only local copies and may be rebuilt from offset 0; `effect` tells, pays or decides and never runs twice."""
+    """`copy` writes only local copies and may be rebuilt from offset 0; `effect` tells, pays or decides and never runs twice.
+
+    `handle_all` does the same for a run of such events in a poll at once, where that is worth it; each brings its trace in its headers.
+    """
 
     event: type[Event]
     kind: HandlerKind
     handle: Handle
+    handle_all: "HandleAll | None" = None
 
 
 @dataclass(frozen=True)
@@ -191,13 +196,42 @@ async def receive(tx: Tx, *, consumer: Consumer, records: Sequence[Received | Ga
         return
     fresh = await remember(tx, consumer=consumer, event_ids={record.event_id for record in received})
     states = await lock_keys(tx, consumer=consumer, keys={(record.topic, record.key) for record in received})
+    run = Run(consumer)
     for record in received:
         if record.event_id not in fresh:
             HANDLED.labels("repeat").inc()
             continue
         fresh.discard(record.event_id)
-        await _take(tx, consumer=consumer, record=record, state=states[record.topic, record.key])
+        await _take(tx, consumer=consumer, record=record, state=states[record.topic, record.key], run=run)
+    await run.end(tx)
     await advance(tx, consumer=consumer, states=states)
+
+
+@dataclass
+class Run:
+    """Events of one type in a row whose handler takes them together; anything else ends the run, so that the order holds."""
+
+    consumer: Consumer
+    records: list[Received] = field(default_factory=list)
+
+    async def take(self, tx: Tx, record: Received) -> None:
+        handler = self.consumer.handlers.get(record.type)
+        if self.records and self.records[0].type != record.type:
+            await self.end(tx)
+        if handler is not None and handler.handle_all is not None and record.event is not None:
+            self.records.append(record)
+        else:
+            await apply(tx, consumer=self.consumer, record=record)
+
+    async def end(self, tx: Tx) -> None:
+        records, self.records = self.records, []
+        if len(records) == 1:
+            await apply(tx, consumer=self.consumer, record=records[0])
+        elif records:
+            handler = self.consumer.handlers[records[0].type]
+            assert handler.handle_all is not None, "only such events are kept"
+            await handler.handle_all(tx, records)
+            HANDLED.labels("handled").inc(len(records))
 
 
 async def remember(tx: Tx, *, consumer: Consumer, event_ids: Iterable[UUID]) -> set[UUID]:
@@ -205,7 +239,7 @@ async def remember(tx: Tx, *, consumer: Consumer, event_ids: Iterable[UUID]) -> 
     return set((await tx.execute(_FRESH, {"consumer": consumer.name, "event_ids": list(event_ids)})).scalars())
 
 
-async def _take(tx: Tx, *, consumer: Consumer, record: Received, state: KeyState) -> None:
+async def _take(tx: Tx, *, consumer: Consumer, record: Received, state: KeyState, run: Run) -> None:
     compacted = record.topic in consumer.compacted_topics
     if record.seq <= state.last_seq:
         HANDLED.labels("repeat").inc()
@@ -215,10 +249,11 @@ async def _take(tx: Tx, *, consumer: Consumer, record: Received, state: KeyState
         state.parked = True
         await park(tx, consumer=consumer, record=record, reason="gap", detail=f"expected {state.last_seq + 1}, got {record.seq}")
     else:
-        await apply(tx, consumer=consumer, record=record)
+        await run.take(tx, record)
         state.last_seq = record.seq
         if state.parked:
             # The missing one has come: what queued behind it follows at once, in order.
+            await run.end(tx)
             await drain(tx, consumer=consumer, topic=record.topic, key=record.key, state=state)
 
 

@@ -43,6 +43,18 @@ async def append(tx: Tx, *events: Event, traceparents: Sequence[str | None] | No
     tx.info[ANNOUNCED] = True
 
 
+def rows_of(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> list[tuple[str, str, str, str, str]]:
+    """Event id, topic, key, headers and body of each as text, for a statement that announces by itself what it writes."""
+    sent_at = clock.wall().isoformat()
+    rows = []
+    for event, traceparent in zip(events, traceparents, strict=True):
+        event_id, payload = new_id(), encode(event)
+        assert payload is not None, "a tombstone has no body"
+        headers = json.dumps(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent))
+        rows.append((str(event_id), event.topic, event.key(), headers, payload.decode()))
+    return rows
+
+
 def _columns(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> tuple[list[object], ...]:
     sent_at = clock.wall().isoformat()
     event_ids = [new_id() for _ in events]

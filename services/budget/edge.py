@@ -1,18 +1,58 @@
 """What the edges of every noun of the budget need: the act that a call or an event is, the seal, keysets of lists."""
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
 from uuid import UUID
+
+from fastapi import Query
+from pydantic import ConfigDict, Field
 
 from services.budget.ledger.rules import Act
 from services.budget.sealing import Seal
 from services.budget.settings import BudgetSettings
 from shared.clock import Moment
+from shared.db import Tx
 from shared.events import Event, encode
 from shared.idempotency import Attempt
 from shared.live import Live
 from shared.paging import CursorUnreadable, read_cursor
 
 BIGINT_END = 2**63
+
+FiscalYear = Annotated[int, Field(strict=True, ge=2000, le=2999)]
+Document = Annotated[str, Field(min_length=1, max_length=100)]
+Reason = Annotated[str, Field(min_length=1, max_length=500)]
+LineId = Annotated[str, Field(min_length=1, max_length=40)]
+JurisdictionId = Annotated[str, Field(min_length=1, max_length=40)]
+DryRun = Annotated[bool, Query(description="Answer the same and write nothing | 试算：结果相同，不写入")]
+
+
+class _Rehearsed(Exception):
+    """Takes a transaction back whose answer was all that was wanted."""
+
+
+@asynccontextmanager
+async def rehearsable(live: Live, *, dry_run: bool) -> AsyncIterator[Tx]:
+    """The call's one transaction, committed when it leaves without an exception; a dry run is taken back instead."""
+    try:
+        async with live.transaction() as tx:
+            yield tx
+            if dry_run:
+                raise _Rehearsed
+    except _Rehearsed:
+        return
+
+
+def example(**body: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
+def require_jurisdiction(live: Live, *, jurisdiction_id: str | None) -> None:
+    """Raises UnknownJurisdiction."""
+    if jurisdiction_id is not None:
+        live.city.jurisdiction(jurisdiction_id)
 
 
 def act_of(once: Attempt, *, moment: Moment) -> Act:
@@ -29,7 +69,7 @@ def act_of_event(event: Event, *, key: UUID) -> Act:
 
 def seal_of(live: Live) -> Seal:
     assert isinstance(live.settings, BudgetSettings), "the budget is built with its own settings"
-    return Seal(live.settings.sealing_key())
+    return Seal(live.settings.sealing_key(), live.settings.previous_sealing_keys())
 
 
 def after_id(cursor: str | None) -> UUID | None:

@@ -194,6 +194,15 @@ class PaymentReturned(CaseEvent):
     reason: str
 
 
+class ApplicationClawedBack(CaseEvent):
+    """All that was ordered back of a payment is received; `amount_fen` is the sum of it."""
+
+    type: ClassVar[str] = "applications.application_clawed_back.v1"
+
+    amount_fen: int
+    reason: str
+
+
 class ApplicationRefused(CaseEvent):
     type: ClassVar[str] = "applications.application_refused.v1"
 
@@ -260,6 +269,7 @@ EVENTS: tuple[type[Event], ...] = (
     PaymentStarted,
     ApplicationPaid,
     PaymentReturned,
+    ApplicationClawedBack,
     ApplicationRefused,
     ApplicationWithdrawn,
     ApplicationLapsed,

@@ -82,6 +82,19 @@ class PaymentReturned(MoneyEvent):
     voucher: str
 
 
+class PaymentClawedBack(MoneyEvent):
+    """Money of a payment came back on an order to recover it: `amount_fen` now, `received_fen` of `ordered_fen` altogether."""
+
+    type: ClassVar[str] = "budget.payment_clawed_back.v1"
+
+    payment_order_id: UUID
+    clawback_id: UUID
+    received_fen: int
+    ordered_fen: int
+    reason: str
+    voucher: str
+
+
 class AppropriationRecorded(Event):
     type: ClassVar[str] = "budget.appropriation_recorded.v1"
     topic: ClassVar[str] = "budget.events"
@@ -103,5 +116,6 @@ EVENTS: tuple[type[Event], ...] = (
     PaymentOrdered,
     PaymentConfirmed,
     PaymentReturned,
+    PaymentClawedBack,
     AppropriationRecorded,
 )

@@ -28,7 +28,9 @@ from shared.web import IfMatch, Live, Wire, etag, require_version, router
 applications = router("applications")
 
 # Steps whose reason is meant for the applicant; remarks on an approval are for the offices alone.
-TOLD_ACTIONS = frozenset({"return", "refuse", "withdraw", "lapse", "suspend", "resume", "payment_returned", "supersede_notice"})
+TOLD_ACTIONS = frozenset(
+    {"return", "refuse", "withdraw", "lapse", "suspend", "resume", "payment_returned", "payment_clawed_back", "supersede_notice"}
+)
 
 
 class ApplicationView(BaseModel):

@@ -11,6 +11,7 @@ from shared import outbox
 from shared.clock import Moment
 from shared.db import Tx
 from shared.events.applications import (
+    ApplicationClawedBack,
     ApplicationFunded,
     ApplicationLapsed,
     ApplicationPaid,
@@ -28,6 +29,7 @@ from shared.events.budget import (
     FundsReserved,
     FundsWaiting,
     MoneyEvent,
+    PaymentClawedBack,
     PaymentConfirmed,
     PaymentOrdered,
     ReleaseRefused,
@@ -35,6 +37,7 @@ from shared.events.budget import (
 )
 from shared.events.budget import PaymentReturned as MoneyReturned
 from shared.inbox import Handler
+from shared.money import yuan_text
 
 BUDGET = By(caller="service:budget")
 
@@ -67,6 +70,19 @@ async def on_answer(tx: Tx, event: MoneyEvent) -> None:
     (moved,) = await move_cases(tx, [move], by=BUDGET, moment=moment)
     if transition is not None:
         await outbox.append(tx, _ANNOUNCED[transition.event](case, moved, event))
+
+
+async def on_clawed_back(tx: Tx, event: PaymentClawedBack) -> None:
+    """A part of what was ordered back is history; the last of it moves the case."""
+    if event.received_fen == event.ordered_fen:
+        await on_answer(tx, event)
+        return
+    moment = Moment(at=event.happened_at, on=event.happened_on)
+    case = (await lock_cases(tx, ids=[event.application_id])).get(event.application_id)
+    assert case is not None, "the budget answers only about cases that were proposed to it"
+    clause = catalogue().item_version(case.item_version).clause
+    reason = f"{event.reason}：已追回{yuan_text(event.received_fen)}元，应追回{yuan_text(event.ordered_fen)}元"
+    await note_step(tx, case, action="payment_clawed_back", reason=reason, clause=clause, by=BUDGET, moment=moment)
 
 
 def _position(case: Case) -> Position:
@@ -130,6 +146,11 @@ def _payment_returned(_before: Case, after: Case, event: MoneyEvent) -> CaseEven
     return PaymentReturned(**_fields(after, event), amount_fen=event.amount_fen, reason=event.reason)
 
 
+def _clawed_back(_before: Case, after: Case, event: MoneyEvent) -> CaseEvent:
+    assert isinstance(event, PaymentClawedBack)
+    return ApplicationClawedBack(**_fields(after, event), amount_fen=event.received_fen, reason=event.reason)
+
+
 def _refused(before: Case, after: Case, event: MoneyEvent) -> CaseEvent:
     return ApplicationRefused(**_fields(after, event), stage=before.release_from or before.state, reason=_why_left(before))
 
@@ -158,21 +179,24 @@ _ANNOUNCED: dict[str, Announce] = {
     PaymentStarted.type: _payment_started,
     ApplicationPaid.type: _paid,
     PaymentReturned.type: _payment_returned,
+    ApplicationClawedBack.type: _clawed_back,
     ApplicationRefused.type: _refused,
     ApplicationWithdrawn.type: _withdrawn,
     ApplicationLapsed.type: _lapsed,
 }
 
-HANDLERS = tuple(
-    Handler(event=event, kind="effect", handle=on_answer)
-    for event in (
-        FundsReserved,
-        FundsWaiting,
-        ReservationRefused,
-        FundsReleased,
-        ReleaseRefused,
-        PaymentOrdered,
-        PaymentConfirmed,
-        MoneyReturned,
-    )
+_ON_ANSWER = (
+    FundsReserved,
+    FundsWaiting,
+    ReservationRefused,
+    FundsReleased,
+    ReleaseRefused,
+    PaymentOrdered,
+    PaymentConfirmed,
+    MoneyReturned,
+)
+
+HANDLERS = (
+    *(Handler(event=event, kind="effect", handle=on_answer) for event in _ON_ANSWER),
+    Handler(event=PaymentClawedBack, kind="effect", handle=on_clawed_back),
 )

@@ -41,6 +41,8 @@ class State(StrEnum):
     CONFIRMED = "confirmed"
     PAYING = "paying"
     PAID = "paid"
+    # What was ordered back of the payment is received. The support was had, so the once key stays.
+    CLAWED_BACK = "clawed_back"
     # On its way out while money may be held; origin and target are kept beside the state.
     RELEASING = "releasing"
     REFUSED = "refused"
@@ -107,6 +109,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     *_rows((State.CONFIRMED,), State.PAYING, Actor.BUDGET, "payment_started"),
     *_rows((State.PAYING,), State.PAID, Actor.BUDGET, "application_paid"),
     *_rows((State.PAYING, State.PAID), State.CONFIRMED, Actor.BUDGET, "payment_returned"),
+    *_rows((State.PAID,), State.CLAWED_BACK, Actor.BUDGET, "application_clawed_back"),
     *_rows(tuple(sorted(MONEY_MAY_BE_HELD)), State.RELEASING, Actor.FILER, "release_requested"),
     *_rows(tuple(sorted(MONEY_MAY_BE_HELD)), State.RELEASING, Actor.CITY, "release_requested"),
     *_rows((State.RELEASING,), State.REFUSED, Actor.BUDGET, "application_refused"),
@@ -130,6 +133,7 @@ class BudgetAnswer(StrEnum):
     PAYMENT_ORDERED = "budget.payment_ordered.v1"
     PAYMENT_CONFIRMED = "budget.payment_confirmed.v1"
     PAYMENT_RETURNED = "budget.payment_returned.v1"
+    PAYMENT_CLAWED_BACK = "budget.payment_clawed_back.v1"
 
 
 _MOVED_BY_ANSWER = {
@@ -142,6 +146,7 @@ _MOVED_BY_ANSWER = {
     (State.PAYING, BudgetAnswer.PAYMENT_CONFIRMED): State.PAID,
     (State.PAYING, BudgetAnswer.PAYMENT_RETURNED): State.CONFIRMED,
     (State.PAID, BudgetAnswer.PAYMENT_RETURNED): State.CONFIRMED,
+    (State.PAID, BudgetAnswer.PAYMENT_CLAWED_BACK): State.CLAWED_BACK,
 }
 
 
@@ -229,6 +234,7 @@ STATE_TEXTS: dict[State, StateText] = {
     State.CONFIRMED: StateText("已确认", "confirmed", "等待资金拨付。", "Waits for payment."),
     State.PAYING: StateText("拨付中", "being paid", "等待银行到账确认。", "Waits for the bank's confirmation."),
     State.PAID: StateText("已拨付", "paid", "请按规定用途使用资金并接受监督。", "Use the money for its purpose; its use is supervised."),
+    State.CLAWED_BACK: StateText("已追回", "clawed back", "应追回资金已全部收回。", "All that was ordered back is received."),
     State.RELEASING: StateText("资金退回中", "releasing", "预留资金退回后办结。", "Ends when the reserved money has been released."),
     State.REFUSED: StateText(
         "不予支持", "refused", "如有异议，可依法申请行政复议或者提起行政诉讼。", "Reconsideration or a court may be asked, as the law provides."

@@ -6,8 +6,10 @@ from sqlalchemy import insert, text
 
 from services.budget.appropriation import rules
 from services.budget.appropriation.tables import appropriation
+from services.budget.close.queries import closed_years
+from services.budget.close.rules import check_open
 from services.budget.ledger import commands as ledger
-from services.budget.ledger.rules import Act, appropriate
+from services.budget.ledger.rules import Act, Kind, appropriate
 from services.budget.policy.catalogue import Catalogue
 from services.budget.waiting import commands as waiting
 from shared.db import AnyRow, Tx
@@ -28,16 +30,17 @@ async def record_appropriation(
     """Record the money of a year under its document, make it available, and serve the waiting list with it."""
     fund = rules.fund_for_year(fiscal_year, catalogue=catalogue)
     rules.check_approval_day(approved_on, on=act.on)
-    available_fen = await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
+    await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
+    check_open(fiscal_year, effective_on=act.on, closed=await closed_years(tx))
     so_far = (await tx.execute(_SO_FAR, {"fiscal_year": fiscal_year, "document": document})).one()
     rules.check_document(document, is_recorded=so_far.is_recorded, fiscal_year=fiscal_year)
     rules.check_ceiling(asked_fen=amount_fen, appropriated_fen=so_far.appropriated_fen, fiscal_year=fiscal_year, fund=fund)
     postings = appropriate(fund, fiscal_year=fiscal_year, amount_fen=amount_fen, document=document, effective_on=act.on, maker=act.caller)
-    voucher, _ = await ledger.post_entries(tx, postings, act=act)
+    voucher, *_ = await ledger.post_entries(tx, postings, act=act)
     row = {"id": new_id(), "fiscal_year": fiscal_year, "policy_id": fund.id, "amount_fen": amount_fen, "document": document}
     row |= {"approved_on": approved_on, "voucher": voucher, "recorded_by": act.caller, "recorded_at": act.at}
     recorded: AnyRow = (await tx.execute(_RECORD, row)).one()
-    served, _ = await waiting.serve_list(tx, fund=fund, fiscal_year=fiscal_year, available_fen=available_fen + amount_fen, act=act)
+    served = await waiting.serve_list(tx, fund=fund, fiscal_year=fiscal_year, act=act)
     told = AppropriationRecorded(fiscal_year=fiscal_year, amount_fen=amount_fen, document=document, happened_at=act.at, happened_on=act.on)
     await waiting.announce(tx, [told, *served])
     return recorded

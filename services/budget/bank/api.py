@@ -15,6 +15,8 @@ from services.budget.bank.rules import ROWS_PER_FILE_MAX, BankOutcome, BankRow, 
 from services.budget.edge import act_of, after_id
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payee.rules import without_numbers
+from services.budget.policy import paying
+from services.budget.policy.paying import Route
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
@@ -132,9 +134,11 @@ async def post_bank_confirmations(
         answers = await commands.take_confirmations(
             tx,
             [each.row() for each in body.rows],
+            said_by=Route.TREASURY,
             document=body.document,
             act=act_of(once, moment=live.now()),
             catalogue=policy.current(),
+            paying=paying.current(),
         )
         results = [BankRowResult.of(each, index=index) for index, each in enumerate(answers)]
         return await once.keep(tx, BankRowResults(results=results), status=200)

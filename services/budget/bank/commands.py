@@ -1,21 +1,27 @@
 """Writes about the bank's files. The caller owns the transaction."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
+from services.budget.allotment.commands import keep_parts
+from services.budget.allotment.rules import pool_account
 from services.budget.bank import rules
-from services.budget.bank.rules import BankOutcome, BankRow, Effect, Issue, Judged, ToReconcile
+from services.budget.bank.rules import BankOutcome, BankRow, Effect, Issue, Judged, PaymentClosed, ToReconcile
 from services.budget.bank.tables import bank_confirmation
+from services.budget.clawback import commands as clawback
+from services.budget.clawback.rules import booking_day
+from services.budget.close.queries import closed_years
 from services.budget.ledger import commands as ledger
-from services.budget.ledger.rules import AccountName, Act, Kind, Posting, Signers, move, return_money
+from services.budget.ledger.rules import AccountName, Act, CaseMoney, Kind, Part, Posting, Signers, move, return_after_close, return_money
 from services.budget.payee import commands as payee
 from services.budget.payment.rules import OrderState
 from services.budget.policy.catalogue import Catalogue
+from services.budget.policy.paying import Paying, Route
 from services.budget.waiting import commands as waiting
 from services.budget.waiting.rules import ReservationState
 from shared import outbox
@@ -27,9 +33,13 @@ _YEARS = text("SELECT DISTINCT fiscal_year FROM payment_order WHERE bank_referen
 _LOCK = text("""
 SELECT o.id AS order_id, o.state AS order_state, o.bank_reference, o.ordered_on, o.paid_on, o.returned_on, o.maker, o.checker, o.approver,
     o.payee_account_id, r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id, r.jurisdiction_id,
-    r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category
+    r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category,
+    (SELECT coalesce(sum(received_fen), 0)::bigint FROM clawback c WHERE c.payment_order_id = o.id) AS recovered_fen
 FROM payment_order o JOIN reservation r USING (application_id, proposal_id)
 WHERE o.bank_reference = ANY(CAST(:references AS text[])) ORDER BY o.id FOR UPDATE OF o
+""")
+_MOVE_TO_YEAR = text("""
+UPDATE reservation SET fiscal_year = :open_year WHERE application_id = :application_id AND proposal_id = :proposal_id
 """)
 _SETTLE = text("""
 UPDATE payment_order o SET state = s.state, paid_on = coalesce(s.paid_on, o.paid_on), returned_on = s.returned_on, reason = s.reason,
@@ -37,6 +47,11 @@ UPDATE payment_order o SET state = s.state, paid_on = coalesce(s.paid_on, o.paid
 FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:paid_on AS date[]), CAST(:returned_on AS date[]), CAST(:reasons AS text[]))
     AS s (id, state, paid_on, returned_on, reason)
 WHERE o.id = s.id
+""")
+_NOTE_LATE = text("""
+INSERT INTO late_payment (bank_confirmation_id, payment_order_id, application_id, version)
+SELECT b.id, o.id, o.application_id, 1 FROM bank_confirmation b JOIN payment_order o ON o.id = b.payment_order_id
+WHERE o.bank_reference = ANY(CAST(:references AS text[])) AND b.outcome = 'paid' AND b.cause = :cause ON CONFLICT DO NOTHING
 """)
 _KEEP = insert(bank_confirmation).on_conflict_do_nothing()
 
@@ -58,12 +73,15 @@ class Moving:
     order: AnyRow
 
 
-async def take_confirmations(tx: Tx, rows: Sequence[BankRow], *, document: str, act: Act, catalogue: Catalogue) -> list[RowAnswer]:
-    """Book what the bank did, row by row in the order of its file; what fits nothing is kept for reconciliation."""
+async def take_confirmations(
+    tx: Tx, rows: Sequence[BankRow], *, said_by: Route, document: str, act: Act, catalogue: Catalogue, paying: Mapping[str, Paying]
+) -> list[RowAnswer]:
+    """Book what became of payments, row by row in the order of the file; what fits nothing is kept for reconciliation."""
     references = sorted({row.bank_reference for row in rows})
     await _lock_funds(tx, references, catalogue=catalogue)
     orders = {row.bank_reference: row for row in await tx.execute(_LOCK, {"references": references})}
-    judged = rules.judge_rows(rows, issues={reference: _issue(order) for reference, order in orders.items()}, on=act.on)
+    issues = {reference: _issue(order, paying=paying) for reference, order in orders.items()}
+    judged = rules.judge_rows(rows, issues=issues, said_by=said_by, on=act.on)
     moving = [
         Moving(row, each, orders[row.bank_reference])
         for row, each in zip(rows, judged, strict=True)
@@ -71,15 +89,19 @@ async def take_confirmations(tx: Tx, rows: Sequence[BankRow], *, document: str, 
     ]
     answers = [RowAnswer(each, _order_id(orders, row)) for row, each in zip(rows, judged, strict=True)]
     await _keep(tx, rows, answers=answers, document=document, act=act)
-    vouchers = await ledger.post_entries(tx, [_posting(each, document=document) for each in moving], act=act)
+    closed = await closed_years(tx)
+    vouchers = await ledger.post_entries(tx, [_posting(each, document=document, closed=closed, on=act.on) for each in moving], act=act)
     await _settle(tx, moving, act=act)
+    for each in moving:
+        if each.effect is Effect.RETURN_PAID and each.order.fiscal_year in closed:
+            await _hold_in_open_year(tx, waiting.case_money(each.order), open_year=booking_day(each.row.settled_on, closed=closed, on=act.on).year)
     await outbox.append(tx, *(_event(each, voucher=voucher, act=act) for each, voucher in zip(moving, vouchers, strict=True)))
     return answers
 
 
 async def _lock_funds(tx: Tx, references: Sequence[str], *, catalogue: Catalogue) -> None:
     for fiscal_year in (await tx.execute(_YEARS, {"references": list(references)})).scalars():
-        fund = catalogue.fund_of_year(fiscal_year)
+        fund = catalogue.fund_spending_in(fiscal_year)
         assert fund is not None, f"the fund of {fiscal_year} is gone from the policy"
         await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
 
@@ -97,6 +119,7 @@ async def _settle(tx: Tx, moving: Sequence[Moving], *, act: Act) -> None:
     await waiting.mark(tx, returned_cases, state=ReservationState.RESERVED, what="returned", reasons=reasons, act=act)
     if returned:
         await payee.mark_returned(tx, [each.order.payee_account_id for each in returned])
+        await clawback.cancel_unreceived(tx, [each.order.order_id for each in returned])
 
 
 async def _settle_orders(tx: Tx, group: Sequence[Moving], *, state: OrderState) -> None:
@@ -141,15 +164,21 @@ async def _keep(tx: Tx, rows: Sequence[BankRow], *, answers: Sequence[RowAnswer]
         )
     if kept:
         await tx.execute(_KEEP, kept)
+    late = [row.bank_reference for row, answer in zip(rows, answers, strict=True) if isinstance(answer.judged, PaymentClosed)]
+    if late:
+        await tx.execute(_NOTE_LATE, {"references": late, "cause": PaymentClosed.code})
 
 
-def _issue(order: AnyRow) -> Issue:
+def _issue(order: AnyRow, *, paying: Mapping[str, Paying]) -> Issue:
+    policy_id = order.line_id.partition("/")[0]
     return Issue(
         state=OrderState(order.order_state),
         amount_fen=order.amount_fen,
         ordered_on=order.ordered_on,
         paid_on=order.paid_on,
         returned_on=order.returned_on,
+        route=paying[policy_id].route_of(line_id=order.line_id, jurisdiction_id=order.jurisdiction_id),
+        recovered_fen=order.recovered_fen,
     )
 
 
@@ -158,11 +187,22 @@ def _order_id(orders: Mapping[str, AnyRow], row: BankRow) -> UUID | None:
     return None if order is None else order.order_id
 
 
-def _posting(moving: Moving, *, document: str) -> Posting:
-    case, day = waiting.case_money(moving.order), moving.row.settled_on
+async def _hold_in_open_year(tx: Tx, case: CaseMoney, *, open_year: int) -> None:
+    """What came back after the close is the same case's, as money of the year it was paid in."""
+    named = {"application_id": case.application_id, "proposal_id": case.proposal_id, "open_year": open_year}
+    await tx.execute(_MOVE_TO_YEAR, named)
+    pool = pool_account(open_year, origin_year=case.fiscal_year, line_id=case.line_id, jurisdiction_id=case.jurisdiction_id)
+    moved = replace(case, fiscal_year=open_year)
+    await keep_parts(tx, moved, parts=[Part(pool=pool, amount_fen=case.amount_fen)])
+
+
+def _posting(moving: Moving, *, document: str, closed: Collection[int], on: date) -> Posting:
+    case, day = waiting.case_money(moving.order), booking_day(moving.row.settled_on, closed=closed, on=on)
     signers = Signers(maker=moving.order.maker, checker=moving.order.checker, approver=moving.order.approver)
     if moving.effect is Effect.PAY:
         return move(case, kind=Kind.CONFIRM, document=document, effective_on=day, signers=signers)
+    if case.fiscal_year in closed:
+        return return_after_close(case, open_year=day.year, document=document, effective_on=day, signers=signers)
     was = AccountName.PAID if moving.effect is Effect.RETURN_PAID else AccountName.IN_TRANSIT
     return return_money(case, was=was, document=document, effective_on=day, signers=signers)
 

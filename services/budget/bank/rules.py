@@ -6,7 +6,9 @@ from datetime import date
 from enum import StrEnum
 from typing import TypeAlias
 
+from services.budget.clawback.rules import may_bank_return
 from services.budget.payment.rules import OrderState
+from services.budget.policy.paying import ROUTE_ZH, Route
 from shared.errors import Conflict, Refusal
 from shared.money import yuan_text
 
@@ -50,6 +52,16 @@ class DayDiffers(ToReconcile):
     code = "bank-day-differs"
 
 
+class OtherRoute(ToReconcile):
+    code = "other-route"
+    title_en = "The payment goes another way"
+    title_zh = "该笔资金的支付渠道不同"
+
+
+class RecoveredBefore(ToReconcile):
+    code = "recovered-before"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BankRow:
     """`amount_fen` is compared where the bank's file has it. `reason` names no account."""
@@ -70,6 +82,9 @@ class Issue:
     ordered_on: date
     paid_on: date | None
     returned_on: date | None
+    route: Route
+    # What was taken back of it on orders to recover.
+    recovered_fen: int = 0
 
 
 class Effect(StrEnum):
@@ -82,13 +97,13 @@ class Effect(StrEnum):
 Judged: TypeAlias = "Effect | Refusal"
 
 
-def judge_rows(rows: Sequence[BankRow], *, issues: Mapping[str, Issue], on: date) -> list[Judged]:
-    """Each row after those before it; `issues` by bank reference."""
+def judge_rows(rows: Sequence[BankRow], *, issues: Mapping[str, Issue], said_by: Route, on: date) -> list[Judged]:
+    """Each row after those before it; `issues` by bank reference. Only who has the money says what became of it: the bank, or the district."""
     now = dict(issues)
     judged: list[Judged] = []
     for row in rows:
         try:
-            effect = _judge(row, issue=now.get(row.bank_reference), on=on)
+            effect = _judge(row, issue=now.get(row.bank_reference), said_by=said_by, on=on)
         except Refusal as refusal:
             judged.append(refusal)
             continue
@@ -100,7 +115,7 @@ def judge_rows(rows: Sequence[BankRow], *, issues: Mapping[str, Issue], on: date
     return judged
 
 
-def _judge(row: BankRow, *, issue: Issue | None, on: date) -> Effect:
+def _judge(row: BankRow, *, issue: Issue | None, said_by: Route, on: date) -> Effect:
     if row.settled_on > on:
         raise DayInFuture(f"{row.settled_on} is after today, {on}.", detail_zh=f"日期{row.settled_on}晚于今日{on}。", pointer="/settled_on")
     if issue is None:
@@ -109,6 +124,15 @@ def _judge(row: BankRow, *, issue: Issue | None, on: date) -> Effect:
             detail_zh=f"没有支付凭证号为{row.bank_reference}的支付。",
             pointer="/bank_reference",
         )
+    if issue.route is not said_by:
+        raise OtherRoute(
+            f"{row.bank_reference} is paid by way of {issue.route}, this was said by way of {said_by}.",
+            detail_zh=f"{row.bank_reference}的支付渠道为{ROUTE_ZH[issue.route]}，本次回执来自{ROUTE_ZH[said_by]}。",
+            pointer="/bank_reference",
+        )
+    if is_late_payment(row, issue=issue):
+        # A return closes its bank reference: what comes later under it may be money that was paid after all.
+        raise PaymentClosed(f"It was returned on {issue.returned_on}.", detail_zh=f"该笔已于{issue.returned_on}退回。")
     if row.amount_fen is not None and row.amount_fen != issue.amount_fen:
         raise AmountDiffers(
             f"The bank says {yuan_text(row.amount_fen)} yuan, {yuan_text(issue.amount_fen)} yuan were ordered.",
@@ -127,17 +151,24 @@ def _paid(row: BankRow, issue: Issue) -> Effect:
         return Effect.PAY
     if issue.paid_on == row.settled_on:
         return Effect.NOTHING_NEW
-    if issue.state is OrderState.RETURNED:
-        # A return closes its bank reference: what comes later under it may be money that was paid after all.
-        raise PaymentClosed(f"The bank returned it on {issue.returned_on}.", detail_zh=f"该笔已于{issue.returned_on}由银行退回。")
     raise DayDiffers(f"It was reported paid on {issue.paid_on} before.", detail_zh=f"该笔此前回执的到账日为{issue.paid_on}。")
 
 
 def _returned(row: BankRow, issue: Issue) -> Effect:
     if issue.state is OrderState.IN_TRANSIT:
         return Effect.RETURN_UNPAID
+    if issue.returned_on == row.settled_on:
+        # Also of a payment that arrived after all: the return was an error, and saying it again does not make it true.
+        return Effect.NOTHING_NEW
+    if issue.state is OrderState.PAID and not may_bank_return(received_fen=issue.recovered_fen):
+        raise RecoveredBefore(
+            f"{yuan_text(issue.recovered_fen)} yuan of it were recovered before.", detail_zh=f"该笔此前已追回{yuan_text(issue.recovered_fen)}元。"
+        )
     if issue.state is OrderState.PAID:
         return Effect.RETURN_PAID
-    if issue.returned_on == row.settled_on:
-        return Effect.NOTHING_NEW
     raise PaymentClosed(f"It was reported returned on {issue.returned_on} before.", detail_zh=f"该笔此前已于{issue.returned_on}退回。")
+
+
+def is_late_payment(row: BankRow, *, issue: Issue) -> bool:
+    """News that what was returned was paid after all; the day on which it was first paid is no news."""
+    return row.outcome is BankOutcome.PAID and issue.state is OrderState.RETURNED and issue.paid_on != row.settled_on

@@ -1,9 +1,8 @@
 """The one place that writes to the journal. The caller owns the transaction and holds the books."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from services.budget.entry.rules import Books, Entry, Voucher, Written
+from services.budget.entry.rules import Books, Voucher, Written
 from services.budget.ledger.rules import Account
 from shared.db import Tx, fetch
 
@@ -16,21 +15,9 @@ _NEXT_ITEMS = """
 SELECT caller, key, coalesce((SELECT max(item) + 1 FROM journal j WHERE j.caller = a.caller AND j.key = a.key), 0) AS next_item
 FROM unnest($1::text[], $2::text[]) AS a (caller, key)
 """
-_ENTRY_COLUMNS = [name for name in Entry._fields if name != "seq"]
-_ENTRY_TYPES = {
-    "leg": "smallint", "amount_fen": "bigint", "fiscal_year": "int", "origin_year": "int", "application_id": "uuid", "proposal_id": "uuid",
-    "reverses_seq": "bigint", "booked_at": "timestamptz", "effective_on": "date", "item": "int", "fingerprint": "bytea",
-}  # fmt: skip
-_TYPES = [
-    *(_ENTRY_TYPES.get(name, "text") for name in _ENTRY_COLUMNS),
-    *("bytea", "bytea"),
-    *("text", "text", "int", "int", "text", "text", "uuid", "bigint"),
-]
-_APPEND = "SELECT append_entries($1, $2, $3, {})".format(", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_TYPES, start=4)))
-
-
-class StaleHead(Exception):
-    """Somebody else wrote in between: load the books and decide again."""
+_APPEND = "SELECT append_entries($1, $2, $3, $4, $5)"
+# What append_entries parts the values of a column by, and how it is told that there is none.
+_NEXT, _NONE = "\x1f", "\x1e"
 
 
 async def lock_books(tx: Tx) -> Books:
@@ -43,48 +30,54 @@ async def lock_books(tx: Tx) -> Books:
     return books
 
 
+async def touch_books(tx: Tx) -> None:
+    """For what changes decisions without an entry: who decided on the books as they were finds that they have moved on."""
+    await fetch(tx, "SELECT touch_books()")
+
+
+def first_legs(written: Sequence[Written]) -> list[Written]:
+    """One for each voucher, in their order."""
+    return [each for each in written if each.entry.leg == 1]
+
+
 async def append_vouchers(tx: Tx, vouchers: Sequence[Voucher], *, books: Books) -> list[Written]:
-    """Write the vouchers in this order, all or none; `books` move along. Raises StaleHead."""
+    """Write the vouchers in this order, all or none; `books` move along. They are locked, so that nobody writes in between."""
     if not vouchers:
         return []
     await _count_items(tx, vouchers, books=books)
     before_seq, before_chain = books.seq, books.chain
     written = books.write(vouchers)
     assert len(written) <= ENTRIES_PER_CALL_MAX, f"{len(written)} entries in one call"
-    arguments = (before_seq, before_chain, books.booked_at, *columns(written, accounts=accounts_of(vouchers)))
-    ((is_written,),) = await fetch(tx, _APPEND, *arguments)
-    if not is_written:
-        raise StaleHead
+    entries, accounts = columns_of(written, vouchers=vouchers)
+    await fetch(tx, _APPEND, before_seq, before_chain, books.booked_at, entries, accounts)
     return written
 
 
-def accounts_of(vouchers: Sequence[Voucher]) -> Mapping[str, Account]:
-    return {account.code: account for voucher in vouchers for leg in voucher.legs for account in (leg.dr, leg.cr)}
-
-
-def columns(written: Sequence[Written], *, accounts: Mapping[str, Account]) -> tuple[list[Any], ...]:
-    """What append_entries takes: a list a column, of the entries, then of what each account gains (credits less debits)."""
-    entries = [list(column) for column in zip(*(each.entry for each in written), strict=True)][1:]
+def columns_of(written: Sequence[Written], *, vouchers: Sequence[Voucher]) -> tuple[list[str], list[str]]:
+    """What append_entries takes: the columns of the entries, and of the accounts with what each gains (credits less debits)."""
+    known = {account.code: account for voucher in vouchers for leg in voucher.legs for account in (leg.dr, leg.cr)}
     nets_fen: dict[str, int] = {}
     for each in written:
         entry = each.entry
         if entry.cr is not None and entry.dr is not None:
             nets_fen[entry.cr] = nets_fen.get(entry.cr, 0) + entry.amount_fen
             nets_fen[entry.dr] = nets_fen.get(entry.dr, 0) - entry.amount_fen
-    touched = [(code, accounts[code]) for code in nets_fen]
-    return (
-        *entries,
-        [each.leaf for each in written],
-        [each.chain for each in written],
-        [code for code, _ in touched],
-        [account.name.value for _, account in touched],
-        [account.fiscal_year for _, account in touched],
-        [account.origin_year for _, account in touched],
-        [account.line_id for _, account in touched],
-        [account.jurisdiction_id for _, account in touched],
-        [account.application_id for _, account in touched],
-        [*nets_fen.values()],
-    )
+    entries = joined([(*each.texts[1:-1], f"\\x{each.texts[-1]}", f"\\x{each.leaf.hex()}", f"\\x{each.chain.hex()}") for each in written])
+    accounts = [_account(known[code], net_fen=net_fen) for code, net_fen in nets_fen.items()]
+    return entries, joined(accounts) if accounts else [""] * len(_account(next(iter(known.values())), net_fen=0))
+
+
+def joined(rows: Sequence[Sequence[str | None]]) -> list[str]:
+    """The columns of the rows, each as one text. Raises ValueError for a value that would be taken for two, or for none."""
+    columns = [_NEXT.join([_NONE if value is None else value for value in column]) for column in zip(*rows, strict=True)]
+    if any(column.count(_NEXT) != len(rows) - 1 for column in columns) or (len(rows) == 1 and "" in rows[0]):
+        raise ValueError("a value has a control character, or is empty")
+    return columns
+
+
+def _account(account: Account, *, net_fen: int) -> tuple[str | None, ...]:
+    years = str(account.fiscal_year), str(account.origin_year)
+    return account.code, account.name.value, *years, account.line_id, account.jurisdiction_id, str(net_fen)
 
 
 async def _count_items(tx: Tx, vouchers: Sequence[Voucher], *, books: Books) -> None:

@@ -1,84 +1,99 @@
-"""Reads of the books."""
+"""Reads of the books: what each account holds at some level of the budget, and the journal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import select, text
 
-from services.budget.ledger.rules import AccountName
+from services.budget.entry.rules import Outcome
+from services.budget.ledger.rules import Account, AccountName, Kind, account
 from services.budget.ledger.tables import journal
+from services.budget.snapshot.queries import last_seq_before, last_seq_booked, movements
+from services.budget.snapshot.rules import ALL_DAYS, AsOf, Days, Snapshot, balances_of, totals_by_name
 from shared.db import AnyRow, Tx
 
-_HEAD = text("SELECT last_seq, booked_at FROM head")
-_BY_NAME_AND_LINE = text("""
-SELECT name, line_id, sum(balance_fen)::bigint AS balance_fen FROM balance
-WHERE fiscal_year = :fiscal_year AND balance_fen > 0 GROUP BY name, line_id
+_BALANCES = text("""
+SELECT name, fiscal_year, origin_year, line_id, jurisdiction_id, balance_fen FROM balance WHERE fiscal_year = :fiscal_year ORDER BY account
 """)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LineBalance:
-    line_id: str
-    reserved_fen: int
-    in_transit_fen: int
-    paid_fen: int
+class Level(StrEnum):
+    """By what the money of a year is told apart."""
+
+    FUND = "fund"
+    LINE = "line"
+    JURISDICTION = "jurisdiction"
+    LINE_JURISDICTION = "line_jurisdiction"
+    ORIGIN_YEAR = "origin_year"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Balances:
-    """The fund of one year as of one posting: appropriated = available + reserved + in transit + paid."""
+class Place:
+    """One place of a level; what is None is not told apart there, or the money is not narrowed to it."""
 
-    fiscal_year: int
-    as_of_seq: int
-    as_of_booked_at: datetime
-    appropriated_fen: int
-    available_fen: int
-    reserved_fen: int
-    in_transit_fen: int
-    paid_fen: int
-    lines: tuple[LineBalance, ...]
+    line_id: str | None = None
+    jurisdiction_id: str | None = None
+    origin_year: int | None = None
 
 
-async def balances(tx: Tx, *, fiscal_year: int, line_ids: Sequence[str]) -> Balances:
-    """`tx` is a snapshot, so that head and balances agree; `line_ids` are shown even when nothing is in them."""
-    head = (await tx.execute(_HEAD)).one()
-    found = {(row.name, row.line_id): row.balance_fen for row in await tx.execute(_BY_NAME_AND_LINE, {"fiscal_year": fiscal_year})}
-    shown = [*line_ids, *sorted({line_id for _, line_id in found if line_id is not None} - set(line_ids))]
-    return Balances(
-        fiscal_year=fiscal_year,
-        as_of_seq=head.last_seq,
-        as_of_booked_at=head.booked_at,
-        appropriated_fen=_total(found, AccountName.APPROVED),
-        available_fen=_total(found, AccountName.AVAILABLE),
-        reserved_fen=_total(found, AccountName.RESERVED),
-        in_transit_fen=_total(found, AccountName.IN_TRANSIT),
-        paid_fen=_total(found, AccountName.PAID),
-        lines=tuple(
-            LineBalance(
-                line_id=line_id,
-                reserved_fen=found.get((AccountName.RESERVED, line_id), 0),
-                in_transit_fen=found.get((AccountName.IN_TRANSIT, line_id), 0),
-                paid_fen=found.get((AccountName.PAID, line_id), 0),
-            )
-            for line_id in shown
-        ),
+@dataclass(frozen=True, kw_only=True)
+class EntryFilter:
+    """What is None is not asked for."""
+
+    fiscal_year: int | None = None
+    application_id: UUID | None = None
+    voucher: str | None = None
+    kind: Kind | None = None
+    line_id: str | None = None
+    jurisdiction_id: str | None = None
+    outcome: Outcome | None = None
+    days: Days = ALL_DAYS
+    booked_from: datetime | None = None
+    booked_to: datetime | None = None
+
+
+async def balances(tx: Tx, *, fiscal_year: int, as_of: AsOf, snapshot: Snapshot, days: Days) -> dict[Account, int]:
+    """What each account of the year holds, in fen: at the head as it is kept, as of an earlier row or effective day added up from the journal."""
+    if as_of.is_head and days.is_open:
+        return {
+            account(AccountName(row.name), row.fiscal_year, row.origin_year, row.line_id, row.jurisdiction_id): row.balance_fen
+            for row in await tx.execute(_BALANCES, {"fiscal_year": fiscal_year})
+        }
+    return balances_of(await movements(tx, fiscal_year=fiscal_year, until_seq=snapshot.seq, days=days), fiscal_year=fiscal_year)
+
+
+def by_level(balances: Mapping[Account, int], *, level: Level, places: Iterable[Place] = ()) -> dict[Place, dict[AccountName, int]]:
+    """Totals by account name for each place of the level that ever held something, after `places`, which are there in any case."""
+    grouped: dict[Place, dict[Account, int]] = {place: {} for place in places}
+    for each, balance_fen in balances.items():
+        grouped.setdefault(_place(each, level=level), {})[each] = balance_fen
+    return {place: totals_by_name(held) for place, held in grouped.items()}
+
+
+async def entries(tx: Tx, wanted: EntryFilter, *, after_seq: int, rows_max: int) -> Sequence[AnyRow]:
+    """In their order; the instants of booking narrow the rows by number, since both run the same way."""
+    days = wanted.days
+    found = select(journal).order_by(journal.c.seq).limit(rows_max)
+    if wanted.booked_from is not None:
+        after_seq = max(after_seq, await last_seq_before(tx, at=wanted.booked_from))
+    if wanted.booked_to is not None:
+        found = found.where(journal.c.seq <= await last_seq_booked(tx, by=wanted.booked_to))
+    if days.first is not None:
+        found = found.where(journal.c.effective_on >= days.first)
+    if days.last is not None:
+        found = found.where(journal.c.effective_on <= days.last)
+    for name in ("fiscal_year", "application_id", "voucher", "kind", "line_id", "jurisdiction_id", "outcome"):
+        if (value := getattr(wanted, name)) is not None:
+            found = found.where(journal.c[name] == value)
+    return (await tx.execute(found.where(journal.c.seq > after_seq))).all()
+
+
+def _place(account: Account, *, level: Level) -> Place:
+    return Place(
+        line_id=account.line_id if level in (Level.LINE, Level.LINE_JURISDICTION) else None,
+        jurisdiction_id=account.jurisdiction_id if level in (Level.JURISDICTION, Level.LINE_JURISDICTION) else None,
+        origin_year=account.origin_year if level is Level.ORIGIN_YEAR else None,
     )
-
-
-async def entries(
-    tx: Tx, *, fiscal_year: int | None, application_id: UUID | None, voucher: str | None, after_seq: int, rows_max: int
-) -> Sequence[AnyRow]:
-    wanted = select(journal).where(journal.c.seq > after_seq).order_by(journal.c.seq).limit(rows_max)
-    if fiscal_year is not None:
-        wanted = wanted.where(journal.c.fiscal_year == fiscal_year)
-    if application_id is not None:
-        wanted = wanted.where(journal.c.application_id == application_id)
-    if voucher is not None:
-        wanted = wanted.where(journal.c.voucher == voucher)
-    return (await tx.execute(wanted)).all()
-
-
-def _total(found: Mapping[tuple[str, str | None], int], name: AccountName) -> int:
-    return sum(balance_fen for (found_name, _), balance_fen in found.items() if found_name == name)

@@ -37,6 +37,8 @@ head = Table(
     Column("last_seq", BigInteger, nullable=False),
     Column("booked_at", DateTime(timezone=True), nullable=False),
     Column("chain", LargeBinary, nullable=False),
+    # Counts what changes decisions without an entry: orders to stop, closed years.
+    Column("epoch", BigInteger, nullable=False),
     CheckConstraint("length(chain) = 32", name="chain_is_a_hash"),
     CheckConstraint("id = 1", name="one_row"),
 )
@@ -55,16 +57,25 @@ balance = Table(
     "balance",
     metadata,
     Column("account", Text, primary_key=True),
-    Column("name", Text, ForeignKey("account_name.name"), nullable=False),
+    Column("name", Text, nullable=False),
     Column("fiscal_year", Integer, nullable=False),
     Column("origin_year", Integer, nullable=False),
     Column("line_id", Text),
     Column("jurisdiction_id", Text),
-    Column("application_id", Uuid),
     Column("balance_fen", BigInteger, nullable=False),
     CheckConstraint("balance_fen >= 0", name="not_negative"),
-    # Emptied accounts of settled cases are many and say nothing.
-    Index("balance_held_idx", "fiscal_year", "name", postgresql_where=text("balance_fen > 0")),
+    Index(None, "fiscal_year", "name"),
+)
+
+# What each case holds in the accounts of reserved money.
+case_balance = Table(
+    "case_balance",
+    metadata,
+    Column("application_id", Uuid, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("held_fen", BigInteger, nullable=False),
+    PrimaryKeyConstraint("application_id", "account"),
+    CheckConstraint("held_fen >= 0", name="not_negative"),
 )
 
 voucher_type = Table(

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from services.budget.edge import act_of, after_id, seal_of
 from services.budget.payee import commands, queries
 from services.budget.payee.commands import NewAccount
-from services.budget.payee.rules import AccountNumber, PayeeState, masked_number
+from services.budget.payee.rules import AccountNumber, BankCode, PayeeState, masked_number
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
@@ -25,7 +25,10 @@ router = new_router("payee-accounts")
 
 
 class EnterPayeeAccount(Wire):
-    """For one case (`application_id`), or for all cases of an organisation (`uscc`); an account of the case goes before."""
+    """For one case (`application_id`), or for all cases of an organisation (`uscc`); an account of the case goes before.
+
+    `bank_code` is the 联行号 of the branch; a local bank that the treasury pays through by itself may have none.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -35,6 +38,7 @@ class EnterPayeeAccount(Wire):
                     "account_name": "示例人力资源有限公司",
                     "account_number": "6200000000000000001",
                     "bank_name": "示例银行示例支行",
+                    "bank_code": "100000000000",
                 }
             ]
         }
@@ -45,6 +49,7 @@ class EnterPayeeAccount(Wire):
     account_name: Annotated[str, Field(min_length=2, max_length=100)]
     account_number: Annotated[AccountNumber, Field(repr=False)]
     bank_name: Annotated[str, Field(min_length=2, max_length=100)]
+    bank_code: BankCode | None = None
 
     @model_validator(mode="after")
     def check_holder(self) -> Self:
@@ -62,6 +67,7 @@ class PayeeAccountView(BaseModel):
     account_name: str
     account_number_masked: str
     bank_name: str
+    bank_code: str | None
     state: PayeeState
     entered_by: str
     entered_at: datetime
@@ -84,6 +90,7 @@ async def enter_payee_account(body: EnterPayeeAccount, caller: Annotated[Caller,
             uscc=body.uscc,
             account_name=body.account_name,
             bank_name=body.bank_name,
+            bank_code=body.bank_code,
             number=body.account_number,
         )
         entered = await commands.enter_account(tx, account, seal=seal_of(live), caller=caller, act=act_of(once, moment=live.now()))

@@ -12,6 +12,7 @@ from shared.errors import Conflict, NotFound, Refusal
 
 DIGITS_MIN = 10
 DIGITS_MAX = 32
+BANK_CODE_DIGITS = 12
 _GAPS = re.compile(r"[\s-]+")
 # What a bank writes as a reason may repeat the number, in full width and with gaps.
 _LONG_NUMBER = re.compile(r"[0-9](?:[\s-]?[0-9]){9,}")
@@ -80,7 +81,19 @@ def _checked_number(number: str) -> str:
     return digits
 
 
+def _checked_bank_code(bank_code: str) -> str:
+    digits = normalise_number(bank_code)
+    if not digits.isascii() or not digits.isdigit() or len(digits) != BANK_CODE_DIGITS:
+        raise PydanticCustomError(
+            "bad-bank-code",
+            "A bank's code (联行号) has {digits} digits.",
+            {"digits": BANK_CODE_DIGITS, "detail_zh": f"联行号应为{BANK_CODE_DIGITS}位数字。"},
+        )
+    return digits
+
+
 AccountNumber = Annotated[str, Field(strict=True, max_length=80, examples=["6200000000000000001"]), AfterValidator(_checked_number)]
+BankCode = Annotated[str, Field(strict=True, max_length=40, examples=["100000000000"]), AfterValidator(_checked_bank_code)]
 
 
 def masked_number(last_4: str) -> str:

@@ -16,6 +16,8 @@ payee_account = Table(
     Column("jurisdiction_id", Text),
     Column("account_name", Text, nullable=False),
     Column("bank_name", Text, nullable=False),
+    # 联行号; where it is absent the payment names the bank by its name alone.
+    Column("bank_code", Text),
     Column("number_sealed", LargeBinary, nullable=False),
     Column("number_last_4", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -25,6 +27,7 @@ payee_account = Table(
     Column("confirmed_at", DateTime(timezone=True)),
     Column("version", Integer, nullable=False),
     CheckConstraint("num_nonnulls(application_id, uscc) = 1", name="one_holder"),
+    CheckConstraint("bank_code ~ '^[0-9]{12}$'", name="bank_code_shape"),
     CheckConstraint("state IN ('entered', 'confirmed', 'replaced', 'returned')", name="state_known"),
     CheckConstraint("entered_by <> confirmed_by", name="two_people"),
     CheckConstraint("state <> 'confirmed' OR confirmed_by IS NOT NULL", name="confirmed_by_somebody"),

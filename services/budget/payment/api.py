@@ -15,6 +15,7 @@ from services.budget.payee.rules import AccountNumber, masked_number, without_nu
 from services.budget.payment import commands, queries
 from services.budget.payment.commands import Answer, Step
 from services.budget.payment.rules import ORDERS_PER_CALL_MAX, OrderState
+from services.budget.policy import paying
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
@@ -68,7 +69,20 @@ class CheckPaymentOrders(Wire):
     orders: list[CheckListed] = Field(min_length=1, max_length=ORDERS_PER_CALL_MAX)
 
 
-class ApproveListed(Wire):
+class ApprovePaymentOrder(Wire):
+    """`acknowledgement` says on what ground a payment may be made that policy cautions about; account numbers in it are cut down."""
+
+    model_config = _example({"acknowledgement": "省人社厅批复同意用于园区服务设施"})
+
+    acknowledgement: Annotated[str, Field(min_length=4, max_length=500)] | None = None
+
+    def ground(self) -> str | None:
+        return None if self.acknowledgement is None else without_numbers(self.acknowledgement)
+
+
+class ApproveListed(ApprovePaymentOrder):
+    model_config = _example({"payment_order_id": _ID, "version": 2})
+
     payment_order_id: UUID
     version: int = Field(strict=True, ge=1)
 
@@ -266,14 +280,19 @@ async def check_payment_orders(body: CheckPaymentOrders, caller: Annotated[Calle
     summary="Approve an order: the money is on its way | 审批支付申请（财政）",
 )
 async def approve_payment_order(
-    payment_order_id: UUID, caller: Annotated[Caller, may("payment-orders:approve")], once: Once, version: IfMatch, live: Live
+    payment_order_id: UUID,
+    caller: Annotated[Caller, may("payment-orders:approve")],
+    once: Once,
+    version: IfMatch,
+    live: Live,
+    body: ApprovePaymentOrder | None = None,
 ) -> Response:
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer
-        step = Step(order_id=payment_order_id, version=version)
+        step = Step(order_id=payment_order_id, version=version, acknowledgement=None if body is None else body.ground())
         act = act_of(once, moment=live.now())
-        (approved,) = await commands.approve_orders(tx, [step], caller=caller, act=act, catalogue=policy.current())
+        (approved,) = await commands.approve_orders(tx, [step], caller=caller, act=act, catalogue=policy.current(), paying=paying.current())
         order = _order_or_refuse(approved)
         return await once.keep(tx, PaymentOrderView.of(order), status=200, headers=etag(order.version))
 
@@ -285,9 +304,9 @@ async def approve_payment_orders(
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer
-        steps = [Step(order_id=each.payment_order_id, version=each.version) for each in body.orders]
+        steps = [Step(order_id=each.payment_order_id, version=each.version, acknowledgement=each.ground()) for each in body.orders]
         act = act_of(once, moment=live.now())
-        answers = await commands.approve_orders(tx, steps, caller=caller, act=act, catalogue=policy.current())
+        answers = await commands.approve_orders(tx, steps, caller=caller, act=act, catalogue=policy.current(), paying=paying.current())
         return await once.keep(tx, OrderResults.of(answers, status="changed"), status=200)
 
 

@@ -9,14 +9,17 @@ from uuid import UUID
 from sqlalchemy import insert, text
 from sqlalchemy.dialects.postgresql import insert as insert_unless
 
+from services.budget.freeze.queries import in_force
+from services.budget.freeze.rules import check_case_free
 from services.budget.ledger import commands as ledger
 from services.budget.ledger.rules import Act, Kind, Signers, move
 from services.budget.payee import commands as payee
 from services.budget.payee.rules import AccountDiffers, PayeeState
 from services.budget.payment import queries, rules
 from services.budget.payment.rules import Order, OrderState, Reserved
-from services.budget.payment.tables import payable, payment_order
+from services.budget.payment.tables import payable, payment_acknowledgement, payment_order
 from services.budget.policy.catalogue import Catalogue
+from services.budget.policy.paying import Caution, Paying
 from services.budget.sealing import Seal
 from services.budget.waiting import commands as waiting
 from services.budget.waiting.rules import ReservationState
@@ -38,7 +41,8 @@ ORDER BY r.application_id FOR UPDATE OF r
 """)
 _ISSUED = text("""
 SELECT application_id, max(issue) AS issue, bool_or(state IN ('made', 'checked', 'in_transit', 'paid')) AS has_open,
-    max(made_at) FILTER (WHERE state = 'returned') AS returned_made_at
+    max(made_at) FILTER (WHERE state = 'returned') AS returned_made_at,
+    EXISTS (SELECT FROM late_payment l WHERE l.application_id = payment_order.application_id AND l.outcome IS NULL) AS has_late_payment
 FROM payment_order WHERE application_id = ANY(CAST(:application_ids AS uuid[])) GROUP BY application_id
 """)
 _ACCOUNTS = text("""
@@ -54,8 +58,10 @@ VALUES (
 )
 """)
 _MAKE = insert(payment_order)
+_ACKNOWLEDGE = insert(payment_acknowledgement)
 _LOCK_ORDERS = text("""
 SELECT o.id, o.state, o.version, o.maker, o.checker, o.notice_number, o.payee_account_id,
+    EXISTS (SELECT FROM late_payment l WHERE l.application_id = o.application_id AND l.outcome IS NULL) AS has_late_payment,
     a.state AS account_state, a.entered_by AS account_entered_by, a.number_sealed,
     r.state AS reservation_state, r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id, r.jurisdiction_id,
     r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category
@@ -78,11 +84,12 @@ UPDATE payment_order SET state = 'rejected', rejected_by = :rejected_by, reason 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One order that is to go on: the version that was looked at and, for checking, the account number typed again."""
+    """One order that is to go on: the version that was looked at; for checking the account number typed again, for approving a ground."""
 
     order_id: UUID
     version: int
     number: str = field(default="", repr=False)
+    acknowledgement: str | None = None
 
 
 async def confirm_award(
@@ -137,13 +144,18 @@ async def check_orders(tx: Tx, steps: Sequence[Step], *, seal: Seal, caller: Cal
     return await _shown(tx, judged)
 
 
-async def approve_orders(tx: Tx, steps: Sequence[Step], *, caller: Caller, act: Act, catalogue: Catalogue) -> list[Answer]:
+async def approve_orders(
+    tx: Tx, steps: Sequence[Step], *, caller: Caller, act: Act, catalogue: Catalogue, paying: Mapping[str, Paying]
+) -> list[Answer]:
     """财政 审批: the money is on its way from here on, and nobody can have it back but the bank."""
     await _lock_funds(tx, [step.order_id for step in steps], catalogue=catalogue)
+    freezes = await in_force(tx)
     locked = await _lock(tx, steps)
 
     def check(step: Step, row: AnyRow) -> None:
         rules.check_approving(_order(row), version=step.version, approver=act.caller)
+        check_case_free(waiting.case_money(row), freezes=freezes)
+        rules.check_acknowledged(_caution(row, paying=paying), acknowledgement=step.acknowledgement)
 
     judged = _judge(steps, locked=locked, caller=caller, check=check)
     approved = [locked[each] for each in judged if not isinstance(each, Refusal)]
@@ -157,9 +169,23 @@ async def approve_orders(tx: Tx, steps: Sequence[Step], *, caller: Caller, act: 
         vouchers = await ledger.post_entries(tx, postings, act=act)
         ids = [row.id for row in approved]
         await tx.execute(_APPROVE, {"ids": ids, "vouchers": vouchers, "approver": act.caller, "at": act.at, "on": act.on})
+        await _keep_acknowledgements(tx, steps, approved=approved, act=act, paying=paying)
         await waiting.mark(tx, cases, state=ReservationState.IN_TRANSIT, what="ordered", act=act)
         await outbox.append(tx, *(_ordered(row, voucher=voucher, act=act) for row, voucher in zip(approved, vouchers, strict=True)))
     return await _shown(tx, judged)
+
+
+async def _keep_acknowledgements(tx: Tx, steps: Sequence[Step], *, approved: Sequence[AnyRow], act: Act, paying: Mapping[str, Paying]) -> None:
+    """Only of what policy cautions about: an acknowledgement of anything else says nothing."""
+    reasons = {step.order_id: step.acknowledgement for step in steps}
+    signed = {"acknowledged_by": act.caller, "acknowledged_at": act.at}
+    kept = [
+        {"payment_order_id": row.id, "caution": caution.code, "reason": reasons[row.id], **signed}
+        for row in approved
+        if (caution := _caution(row, paying=paying)) is not None
+    ]
+    if kept:
+        await tx.execute(_ACKNOWLEDGE, kept)
 
 
 async def reject_order(tx: Tx, step: Step, *, reason: str, caller: Caller, act: Act) -> Answer:
@@ -179,7 +205,7 @@ async def reject_order(tx: Tx, step: Step, *, reason: str, caller: Caller, act: 
 async def _lock_funds(tx: Tx, ids: Sequence[UUID], *, catalogue: Catalogue) -> None:
     """The years of an order never change, so they may be looked up before the locks."""
     for fiscal_year in (await tx.execute(_YEARS, {"ids": list(ids)})).scalars():
-        fund = catalogue.fund_of_year(fiscal_year)
+        fund = catalogue.fund_spending_in(fiscal_year)
         assert fund is not None, f"the fund of {fiscal_year} is gone from the policy"
         await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
 
@@ -236,6 +262,7 @@ def _reserved(case: AnyRow, *, before: AnyRow | None, account: AnyRow | None) ->
         has_open_order=before is not None and before.has_open,
         account_entered_at=None if account is None else account.entered_at,
         returned_order_made_at=None if before is None else before.returned_made_at,
+        has_late_payment=before is not None and before.has_late_payment,
     )
 
 
@@ -266,7 +293,13 @@ def _order(row: AnyRow) -> Order:
         checker=row.checker,
         account_state=PayeeState(row.account_state),
         account_entered_by=row.account_entered_by,
+        has_late_payment=row.has_late_payment,
     )
+
+
+def _caution(row: AnyRow, *, paying: Mapping[str, Paying]) -> Caution | None:
+    way = paying[row.line_id.partition("/")[0]]
+    return way.caution_about(expenditure_category=row.expenditure_category, funding_source=row.funding_source)
 
 
 def _ordered(row: AnyRow, *, voucher: str, act: Act) -> PaymentOrdered:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.budget.payee.rules import CURRENT, AccountNotCurrent, PayeeState
+from services.budget.policy.paying import Caution
 from services.budget.waiting.rules import ReservationState
 from shared.errors import Conflict, Forbidden, NotFound, Refusal, Stale
 from shared.money import yuan_text
@@ -71,6 +72,22 @@ class AccountMissing(Conflict):
     remedy_zh = "请录入收款账户；银行退回后须重新录入，账号不变亦同。"
 
 
+class LatePaymentOpen(Conflict):
+    code = "late-payment-open"
+    title_en = "The bank may have paid this case after all"
+    title_zh = "该案件可能已由银行支付"
+    remedy_en = "Decide the late payment first: whether the money arrived, or the bank erred."
+    remedy_zh = "请先核实并办结迟到的到账信息：确已到账，或银行差错。"
+
+
+class AcknowledgementMissing(Conflict):
+    code = "acknowledgement-missing"
+    title_en = "The payment is approved only with a reason"
+    title_zh = "审批该笔支付须说明依据"
+    remedy_en = "Approve it with an acknowledgement that says on what ground it may be paid, or reject it."
+    remedy_zh = "请在审批时填写依据（acknowledgement），或退回该支付申请。"
+
+
 class NoSuchOrder(NotFound):
     code = "payment-order-not-found"
     title_en = "There is no such payment order"
@@ -113,6 +130,8 @@ class Reserved:
     account_entered_at: datetime | None
     # When the order that the bank sent back was made; None when none was.
     returned_order_made_at: datetime | None
+    # The bank said that a payment it had sent back was paid after all, and nobody has decided yet whether that is so.
+    has_late_payment: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +143,7 @@ class Order:
     checker: str | None
     account_state: PayeeState
     account_entered_by: str
+    has_late_payment: bool
 
 
 def check_making(case: Reserved) -> None:
@@ -131,6 +151,7 @@ def check_making(case: Reserved) -> None:
         raise OrderOpen("Look at the order that is open or paid.", detail_zh="请查看已有的支付申请。")
     if case.state is not ReservationState.RESERVED:
         raise NotPayable(f"The money is {case.state}, not reserved.", detail_zh="该案件的资金尚未预留。")
+    check_no_late_payment(has_late_payment=case.has_late_payment)
     if case.awarded_fen is None:
         raise NotPayable("The award is not confirmed.", detail_zh="该资助尚未确认。")
     if case.awarded_fen != case.amount_fen:
@@ -147,11 +168,27 @@ def check_making(case: Reserved) -> None:
         )
 
 
+def check_acknowledged(caution: Caution | None, *, acknowledgement: str | None) -> None:
+    """What policy cautions about is approved only by somebody who says on what ground."""
+    if caution is not None and acknowledgement is None:
+        raise AcknowledgementMissing(caution.text_en, detail_zh=caution.text_zh, pointer="/acknowledgement", facts={"caution": caution.code})
+
+
+def check_no_late_payment(*, has_late_payment: bool) -> None:
+    """预算法 57: nothing is paid twice; while it is not known whether a returned payment arrived, there is no next issue."""
+    if has_late_payment:
+        raise LatePaymentOpen(
+            "The bank reported a returned payment of this case as paid; that is not decided yet.",
+            detail_zh="银行报告该案件一笔已退回的款项又已到账，尚未核实办结。",
+        )
+
+
 def check_checking(order: Order, *, version: int, checker: str) -> None:
     """Before the numbers are compared: the right step, the right person, an account that is still the current one."""
     _check_step(order, version=version, expected=OrderState.MADE)
     if checker in (order.maker, order.account_entered_by):
         raise _same_person()
+    check_no_late_payment(has_late_payment=order.has_late_payment)
     if order.account_state not in CURRENT:
         raise _account_not_current()
 
@@ -161,6 +198,7 @@ def check_approving(order: Order, *, version: int, approver: str) -> None:
     _check_step(order, version=version, expected=OrderState.CHECKED)
     if approver in (order.maker, order.checker):
         raise _same_person()
+    check_no_late_payment(has_late_payment=order.has_late_payment)
     if order.account_state is not PayeeState.CONFIRMED:
         raise _account_not_current()
 

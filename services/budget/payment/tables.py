@@ -34,6 +34,17 @@ payable = Table(
     PrimaryKeyConstraint("application_id", "proposal_id"),
 )
 
+# On what ground a payment was approved that policy cautions about.
+payment_acknowledgement = Table(
+    "payment_acknowledgement",
+    metadata,
+    Column("payment_order_id", Uuid, ForeignKey("payment_order.id"), primary_key=True),
+    Column("caution", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("acknowledged_by", Text, nullable=False),
+    Column("acknowledged_at", DateTime(timezone=True), nullable=False),
+)
+
 payment_order = Table(
     "payment_order",
     metadata,

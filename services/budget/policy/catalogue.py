@@ -2,6 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -16,6 +17,13 @@ class WaitingRule(StrEnum):
 
     FIRST_THAT_FITS = "first_that_fits"
     STRICT = "strict"
+
+
+class Allotment(StrEnum):
+    """Whether the year's money is free for every line as soon as it is appropriated, or only once it is allotted."""
+
+    WHOLE_FUND = "whole_fund"
+    BY_LINE = "by_line"
 
 
 class Part(BaseModel):
@@ -69,6 +77,32 @@ class Waiting(Part):
     waiting_at_year_end: Literal["lapse", "carry"]
 
 
+class Pools(Part):
+    """`draw_first`: which money a case takes first, that carried over from an earlier year or that of the current one."""
+
+    allotment: Annotated[Allotment, Field(strict=False)]
+    draw_first: Literal["carried", "current"]
+
+
+class Clawback(Part):
+    """Where money goes that comes back in the fiscal year it was paid in; what comes back later always goes to the treasury."""
+
+    same_year: Literal["to_remit", "available"]
+
+
+class Reversal(Part):
+    """The kinds of voucher that a reversal may take back; those of cases go back by release, rejection or bank return alone."""
+
+    kinds: Annotated[tuple[Literal["appropriate", "allot", "transfer"], ...], Field(strict=False, min_length=1)]
+
+
+class YearEnd(Part):
+    """What the close does with money that no case holds, and what a proposal gets whose year is closed when it arrives."""
+
+    free_money: Literal["carry", "lapse"]
+    late_proposal: Literal["refuse", "open_year"]
+
+
 class Fund(Entry):
     """The money of one policy. `yearly_ceiling_fen` bounds what is appropriated in each fiscal year from `first_year` to `last_year`."""
 
@@ -78,6 +112,10 @@ class Fund(Entry):
     funding_source: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
     years: Years
     waiting: Waiting
+    allotment: Pools
+    clawback: Clawback
+    reversal: Reversal
+    year_end: YearEnd
     lines: Annotated[tuple[Line, ...], Field(strict=False, min_length=1)]
 
     @model_validator(mode="after")
@@ -97,12 +135,16 @@ class Fund(Entry):
     def covers(self, fiscal_year: int) -> bool:
         return self.first_year <= fiscal_year <= self.last_year
 
+    def spends_in(self, fiscal_year: int) -> bool:
+        """Also in the year after its last: what was carried into it may still be spent (预算法 42, 实施条例 50)."""
+        return self.first_year <= fiscal_year <= self.last_year + 1
+
     def line(self, line_id: str) -> Line | None:
         return next((line for line in self.lines if line.id == line_id), None)
 
     def version_of(self, line: Line) -> str:
         """For instance 2023-15/lines/4b@2023-06-12: what each posting names as the rule it was made under."""
-        return f"{self.id}/lines/{line.id.removeprefix(self.id + '/')}@{line.first_day.isoformat()}"
+        return _line_version(self.id, line.id, line.first_day)
 
     @property
     def version(self) -> str:
@@ -129,3 +171,12 @@ class Catalogue(BaseModel):
 
     def fund_of_year(self, fiscal_year: int) -> Fund | None:
         return next((fund for fund in self.funds if fund.covers(fiscal_year)), None)
+
+    def fund_spending_in(self, fiscal_year: int) -> Fund | None:
+        """The fund of the year; where no policy provides for it, the one whose last year's money was carried into it."""
+        return self.fund_of_year(fiscal_year) or next((fund for fund in self.funds if fund.spends_in(fiscal_year)), None)
+
+
+@lru_cache(maxsize=1_000)
+def _line_version(fund_id: str, line_id: str, first_day: date) -> str:
+    return f"{fund_id}/lines/{line_id.removeprefix(fund_id + '/')}@{first_day.isoformat()}"

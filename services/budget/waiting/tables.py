@@ -55,7 +55,7 @@ reservation = Table(
     Index("reservation_waiting_idx", "fiscal_year", "place", postgresql_where=text("state = 'waiting'")),
 )
 
-# What happened to each proposal, and what came late or twice and changed nothing.
+# What became of each proposal after its first answer, which is in the journal; and what came late or twice and changed nothing.
 reservation_history = Table(
     "reservation_history",
     metadata,

@@ -11,6 +11,7 @@ from shared.events.budget import (
     FundsReserved,
     FundsWaiting,
     MoneyEvent,
+    PaymentClawedBack,
     PaymentConfirmed,
     PaymentOrdered,
     PaymentReturned,
@@ -42,6 +43,7 @@ ANSWERS: dict[str, tuple[type[MoneyEvent], dict[str, Any]]] = {
     "ordered": (PaymentOrdered, ORDER),
     "confirmed": (PaymentConfirmed, {**ORDER, "paid_on": "2025-09-24"}),
     "returned": (PaymentReturned, {**ORDER, "reason": "户名不符"}),
+    "recovered": (PaymentClawedBack, {**ORDER, "clawback_id": new_id(), "received_fen": 500, "ordered_fen": 500, "reason": "项目未实施"}),
 }
 
 
@@ -136,6 +138,20 @@ async def test_an_answer_to_an_earlier_proposal_is_written_down_and_dropped(desk
     assert (after["state"], after["version"]) == ("proposed", case["version"])
     assert (after["history"][-1]["action"], after["history"][-1]["caller"]) == ("late_answer", "service:budget")
     assert await desk.counted() == {**before, "step": before["step"] + 1}
+
+
+async def test_a_paid_case_is_clawed_back_once_all_that_was_ordered_back_is_received(desk: Desk) -> None:
+    case = await desk.confirmed()
+    await say(desk, case, "ordered", "confirmed")
+    kind, more = ANSWERS["recovered"]
+
+    await desk.answer(kind, case, **{**more, "received_fen": 499})
+    part = await desk.get(case["id"])
+    await desk.answer(kind, case, **more)
+    whole = await desk.get(case["id"])
+
+    assert (part["state"], part["history"][-1]["reason"]) == ("paid", "项目未实施：已追回4.99元，应追回5.00元")
+    assert (whole["state"], whole["waiting_on"], (await desk.told(case["id"]))[-1]) == ("clawed_back", [], "application_clawed_back")
 
 
 async def test_the_same_answer_delivered_twice_is_taken_once(desk: Desk) -> None:

@@ -293,7 +293,7 @@ async def test_a_confirmation_that_comes_twice_changes_nothing(client: httpx.Asy
 
     history = await fetch(database, "SELECT what FROM reservation_history ORDER BY id", service="budget")
     assert (await written(database))["payable"] == 1
-    assert [row["what"] for row in history] == ["proposed", "reserved", "award_confirmed", "repeated_confirmation"]
+    assert [row["what"] for row in history] == ["award_confirmed", "repeated_confirmation"]
 
 
 async def test_a_confirmation_that_comes_after_the_release_pays_nothing(client: httpx.AsyncClient, live: Live, database: Database) -> None:

@@ -14,7 +14,6 @@ import pytest_asyncio
 
 from services.budget.ledger.rules import Act, CaseMoney
 from services.budget.payment import commands as payment
-from services.budget.policy.catalogue import WaitingRule
 from services.budget.waiting.rules import choose_served
 from shared.caller import Caller
 from shared.live import Live
@@ -43,6 +42,7 @@ from tests.integration.budget.acting import (
     told,
 )
 from tests.runtime import Database
+from tests.unit.budget.money import purse
 
 RACERS = 64
 ACT = Act(caller="maker", key="1", fingerprint=b"1", at=BUSINESS_NOW, on=BUSINESS_NOW.date())
@@ -68,7 +68,7 @@ async def test_64_proposals_race_for_the_last_100_000_fen_and_none_gets_a_fen_to
     await at_once(hear(live, proposal) for proposal in proposals)
 
     listed = await fetch(database, "SELECT application_id, amount_fen, state FROM reservation ORDER BY place", service="budget")
-    chosen = choose_served([_money(row) for row in listed], available_fen=100_000, rule=WaitingRule.FIRST_THAT_FITS)
+    chosen = [money for money, _ in choose_served([_money(row) for row in listed], purse=purse(100_000))]
     assert {row["application_id"] for row in listed if row["state"] == "reserved"} == {money.application_id for money in chosen}
     fund = await balances(client)
     assert fund["reserved_fen"] == sum(money.amount_fen for money in chosen)

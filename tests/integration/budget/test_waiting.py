@@ -11,8 +11,9 @@ from sqlalchemy import event as sqlalchemy_event
 from services.budget import policy
 from services.budget.ledger.rules import Act
 from services.budget.policy.catalogue import Catalogue, WaitingRule
+from services.budget.proposal.commands import take_proposals
+from services.budget.proposal.rules import Asked, Award, Proposal
 from services.budget.waiting import commands
-from services.budget.waiting.rules import Award, Proposal
 from shared.events.applications import AwardsProposed
 from shared.live import Live
 from tests.building import BUSINESS_NOW, Staff, fetch, staff_token
@@ -169,7 +170,7 @@ async def test_a_release_funds_the_next_that_fits_in_the_same_transaction(client
     assert kinds(await told(database, second)) == ["funds_waiting"]
     assert kinds(await told(database, third)) == ["funds_waiting", "funds_reserved"]
     assert kinds(await told(database, fourth)) == ["funds_reserved"]
-    transactions = await fetch(database, "SELECT DISTINCT xmin::text FROM journal WHERE kind IN ('release', 'reserve') AND seq > 4", service="budget")
+    transactions = await fetch(database, "SELECT DISTINCT xmin::text FROM journal WHERE kind IN ('release', 'reserve') AND seq > 6", service="budget")
     assert len(transactions) == 1
     await assert_books_add_up(database)
 
@@ -216,12 +217,7 @@ async def test_a_release_that_comes_twice_is_noted_and_dropped(client: httpx.Asy
 
     assert kinds(await told(database, case)) == ["funds_reserved", "funds_released"]
     history = await fetch(database, "SELECT what, state FROM reservation_history ORDER BY id", service="budget")
-    assert [tuple(row) for row in history] == [
-        ("proposed", "waiting"),
-        ("reserved", "reserved"),
-        ("released", "released"),
-        ("repeated_release", "released"),
-    ]
+    assert [tuple(row) for row in history] == [("released", "released"), ("repeated_release", "released")]
 
 
 async def test_under_the_strict_rule_nobody_passes_the_first_that_does_not_fit(client: httpx.AsyncClient, live: Live, database: Database) -> None:
@@ -298,7 +294,7 @@ async def propose_strictly(live: Live, amounts_fen: list[int]) -> list[Case]:
     )
     proposal = Proposal(proposal_id=uuid.uuid4(), fiscal_year=2025, policy_id="2023-15", awards=awards)
     async with live.transaction() as tx:
-        await commands.take_proposal(tx, proposal, act=act(), catalogue=strict())
+        await take_proposals(tx, [Asked(proposal, act())], catalogue=strict())
     return [Case(each.application_id, proposal.proposal_id, each.amount_fen) for each in awards]
 
 

@@ -59,7 +59,7 @@ def test_every_state_is_reached_and_every_end_is_final() -> None:
     reached, left = {each.target for each in TRANSITIONS}, {each.source for each in TRANSITIONS}
 
     assert reached == set(State)
-    assert left == {None, *State} - ENDED
+    assert left == {None, *State} - ENDED - {State.CLAWED_BACK}
 
 
 def test_a_step_stands_once_in_the_table() -> None:
@@ -184,6 +184,13 @@ def test_no_order_of_answers_leaves_a_releasing_case_without_an_end() -> None:
             assert position.state is not State.RELEASING, order
 
 
+def test_a_paid_case_ends_as_clawed_back_and_nothing_else_does() -> None:
+    moved = {state: after_answer(Position(state=state), answer=BudgetAnswer.PAYMENT_CLAWED_BACK) for state in State if state is not State.RELEASING}
+
+    assert [state for state, after in moved.items() if after] == [State.PAID]
+    assert moved[State.PAID] == (Position(state=State.CLAWED_BACK), check_transition(State.PAID, target=State.CLAWED_BACK, by=Actor.BUDGET))
+
+
 def test_a_waiting_case_lapses_when_the_budget_gives_its_place_up() -> None:
     moved = after_answer(Position(state=State.WAITING_FOR_FUNDS), answer=BudgetAnswer.FUNDS_RELEASED)
 
@@ -220,7 +227,7 @@ def test_a_reservation_refused_under_a_release_is_left_to_the_answer_to_the_rele
 def test_every_open_case_waits_for_somebody_with_a_name(policy: Policy) -> None:
     acceptance = policy.acceptance_on(FILED_ON)
 
-    for state in set(State) - ENDED - {State.PAID}:
+    for state in set(State) - ENDED - {State.PAID, State.CLAWED_BACK}:
         waited_for = waiting_on(state, acceptance=acceptance, pending=(Decider.CITY_FINANCE,))
         assert waited_for, state
         assert set(waited_for) <= WAITING_ON_TITLES_ZH.keys()

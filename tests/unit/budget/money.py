@@ -1,10 +1,16 @@
 """Synthetic awards for the budget's unit tests."""
 
 import uuid
+from datetime import date
 from uuid import UUID
 
-from services.budget.ledger.rules import CaseMoney
-from services.budget.waiting.rules import Award
+from services.budget import policy
+from services.budget.ledger.rules import CaseMoney, Part, available_account
+from services.budget.policy.catalogue import Fund, WaitingRule
+from services.budget.proposal.rules import Award
+from services.budget.waiting.rules import Purse
+
+DAY = date(2025, 9, 15)
 
 
 def money(amount_fen: int) -> CaseMoney:
@@ -32,3 +38,13 @@ def award(amount_fen: int = 1, *, line_id: str = "2023-15/2", application_id: UU
         jurisdiction_id="north",
         amount_fen=amount_fen,
     )
+
+
+def fund_with(rule: WaitingRule) -> Fund:
+    (fund,) = policy.current().funds
+    return fund.model_copy(update={"waiting": fund.waiting.model_copy(update={"waiting_rule": rule})})
+
+
+def purse(free_fen: int, *, rule: WaitingRule = WaitingRule.FIRST_THAT_FITS, fiscal_year: int = 2025) -> Purse:
+    """All of it free for the whole fund."""
+    return Purse(fund=fund_with(rule), pools=[Part(pool=available_account(fiscal_year), amount_fen=free_fen)])

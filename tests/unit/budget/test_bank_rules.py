@@ -1,13 +1,16 @@
 """What the bank's rows do to a payment, in any order and however often they come."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.budget.bank import rules
 from services.budget.bank.rules import BankOutcome, BankRow, Effect, Issue
 from services.budget.payment.rules import OrderState
+from services.budget.policy.paying import Route
 
 TODAY = date(2025, 9, 15)
 ORDERED = date(2025, 9, 10)
@@ -19,12 +22,12 @@ def row(outcome: BankOutcome, *, settled_on: date = TODAY, reference: str = "PO-
     return BankRow(bank_reference=reference, outcome=outcome, settled_on=settled_on, amount_fen=amount_fen, reason=reason)
 
 
-def issue() -> Issue:
-    return Issue(state=OrderState.IN_TRANSIT, amount_fen=100, ordered_on=ORDERED, paid_on=None, returned_on=None)
+def issue(route: Route = Route.TREASURY) -> Issue:
+    return Issue(state=OrderState.IN_TRANSIT, amount_fen=100, ordered_on=ORDERED, paid_on=None, returned_on=None, route=route)
 
 
 def judge(*rows: BankRow) -> list[object]:
-    judged = rules.judge_rows(rows, issues={"PO-1": issue()}, on=TODAY)
+    judged = rules.judge_rows(rows, issues={"PO-1": issue()}, said_by=Route.TREASURY, on=TODAY)
     return [each if isinstance(each, Effect) else type(each) for each in judged]
 
 
@@ -78,3 +81,25 @@ def test_a_file_that_comes_again_moves_nothing(rows: list[BankRow]) -> None:
     judged = judge(*rows, *rows)[len(rows) :]
 
     assert all(each in (Effect.NOTHING_NEW, rules.PaymentClosed) for each in judged)
+
+
+def test_a_return_that_was_found_wrong_is_not_taken_again_when_the_file_comes_again() -> None:
+    arrived = replace(issue(), state=OrderState.PAID, paid_on=TODAY, returned_on=ORDERED)
+
+    judged = rules.judge_rows(
+        [row(BankOutcome.RETURNED, settled_on=ORDERED), PAID, RETURNED], issues={"PO-1": arrived}, said_by=Route.TREASURY, on=TODAY
+    )
+
+    assert judged == [Effect.NOTHING_NEW, Effect.NOTHING_NEW, Effect.RETURN_PAID]
+
+
+def test_news_of_a_late_payment_is_that_whatever_its_amount() -> None:
+    assert judge(RETURNED, row(BankOutcome.PAID, amount_fen=99))[1] is rules.PaymentClosed
+
+
+@pytest.mark.parametrize(("route", "said_by"), [(Route.QUOTA, Route.TREASURY), (Route.TREASURY, Route.QUOTA)])
+def test_only_who_has_the_money_says_what_became_of_it(route: Route, said_by: Route) -> None:
+    (other,) = rules.judge_rows([PAID], issues={"PO-1": issue(route)}, said_by=said_by, on=TODAY)
+    (own,) = rules.judge_rows([PAID], issues={"PO-1": issue(route)}, said_by=route, on=TODAY)
+
+    assert (type(other), own) == (rules.OtherRoute, Effect.PAY)

@@ -43,12 +43,12 @@ def test_each_kind_moves_the_whole_sum_from_one_account_to_another(kind: Kind, s
     assert (posting.application_id, posting.proposal_id, posting.line_id) == (case.application_id, case.proposal_id, case.line_id)
 
 
-def test_what_is_reserved_belongs_to_one_case_and_what_is_paid_to_its_line() -> None:
+def test_what_is_reserved_stands_under_its_line_and_the_posting_names_the_case() -> None:
     case = money(500)
 
     ordered = move(case, kind=Kind.ORDER, document="d", effective_on=DAY)
 
-    assert ordered.dr.code == f"2025/指标:已预留[line=2023-15/2,jurisdiction=north,case={case.application_id}]"
+    assert (ordered.dr.code, ordered.application_id) == ("2025/指标:已预留[line=2023-15/2,jurisdiction=north]", case.application_id)
     assert ordered.cr.code == "2025/支付申请:在途[line=2023-15/2,jurisdiction=north]"
 
 

@@ -1,24 +1,31 @@
 """Account numbers: how they are written, sealed and shown."""
 
+import base64
 import re
 from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from services.budget.main import build
-from services.budget.payee.rules import AccountNumber, without_numbers
+from services.budget.payee.rules import AccountNumber, BankCode, without_numbers
 from services.budget.sealing import Seal
 from services.budget.settings import BudgetSettings
 from shared.ids import new_id
 from shared.settings import Profile
 
 NUMBERS: TypeAdapter[str] = TypeAdapter(AccountNumber)
+BANK_CODES: TypeAdapter[str] = TypeAdapter(BankCode)
 DIGITS = st.text("0123456789", min_size=10, max_size=32)
 SEAL = Seal(key=bytes(32))
+
+
+def key_of(byte: int) -> str:
+    return base64.b64encode(bytes([byte]) * 32).decode()
 
 
 @pytest.mark.parametrize(
@@ -88,6 +95,42 @@ def test_a_sealed_number_cannot_be_moved_to_another_record_or_opened_with_anothe
         Seal(key=b"1" * 32).open(sealed, record_id=record_id)
 
 
+@pytest.mark.parametrize("written", ["100000000000", "1000 0000 0000", "１０００００００００００"])
+def test_a_banks_code_has_twelve_digits(written: str) -> None:
+    assert BANK_CODES.validate_python(written) == "100000000000"
+
+
+@pytest.mark.parametrize("written", ["1" * 11, "1" * 13, "10000000000A", ""])
+def test_another_length_or_a_letter_is_no_banks_code(written: str) -> None:
+    with pytest.raises(ValidationError, match="12 digits"):
+        BANK_CODES.validate_python(written)
+
+
+def test_what_an_earlier_key_sealed_is_opened_as_long_as_that_key_is_held() -> None:
+    record_id = new_id()
+    sealed = SEAL.close("12345678", record_id=record_id)
+    after = Seal(b"1" * 32, (bytes(32),))
+
+    assert after.open(sealed, record_id=record_id) == "12345678"
+    assert not sealed.startswith(after.mark)
+    assert after.close("12345678", record_id=record_id).startswith(after.mark)
+    with pytest.raises(InvalidTag):
+        Seal(b"1" * 32, (b"2" * 32,)).open(sealed, record_id=record_id)
+
+
+@pytest.mark.parametrize("previous", [(), (b"1" * 32,)])
+def test_what_was_sealed_before_keys_had_ids_is_opened_too(previous: tuple[bytes, ...]) -> None:
+    record_id, nonce = new_id(), b"\x01" + bytes(11)
+    sealed = nonce + AESGCM(bytes(32)).encrypt(nonce, b"12345678", record_id.bytes)
+
+    assert Seal(bytes(32), previous).open(sealed, record_id=record_id) == "12345678"
+    assert Seal(b"3" * 32, (bytes(32), *previous)).open(sealed, record_id=record_id) == "12345678"
+
+
+def test_a_seal_shows_no_key() -> None:
+    assert repr(Seal(b"k" * 32, (b"p" * 32,))) == "Seal()"
+
+
 def test_production_does_not_answer_without_a_key_and_its_worker_needs_none() -> None:
     of_the_worker = BudgetSettings.model_validate(settings(profile=Profile.PRODUCTION))
 
@@ -99,6 +142,29 @@ def test_production_does_not_answer_without_a_key_and_its_worker_needs_none() ->
 def test_a_key_that_is_not_32_bytes_is_refused(key: str) -> None:
     with pytest.raises(ValidationError, match="PAYEE_ACCOUNT_KEY"):
         BudgetSettings.model_validate(settings(payee_account_key=key))
+
+
+@pytest.mark.parametrize(
+    "previous",
+    [key_of(1), f"{key_of(2)},c2hvcnQ=", "not base64!", ",".join(key_of(n) for n in range(2, 7))],
+    ids=["present", "short", "no base64", "five"],
+)
+def test_previous_keys_are_others_and_whole_and_few(previous: str) -> None:
+    with pytest.raises(ValidationError, match="PAYEE_ACCOUNT_PREVIOUS_KEYS"):
+        BudgetSettings.model_validate(settings(payee_account_key=key_of(1), payee_account_previous_keys=previous))
+
+
+def test_previous_keys_without_a_present_one_are_refused() -> None:
+    with pytest.raises(ValidationError, match="without PAYEE_ACCOUNT_KEY"):
+        BudgetSettings.model_validate(settings(payee_account_previous_keys=key_of(1)))
+
+
+def test_four_previous_keys_are_read_in_their_order() -> None:
+    written = ", ".join(key_of(n) for n in range(2, 6))
+
+    read = BudgetSettings.model_validate(settings(payee_account_key=key_of(1), payee_account_previous_keys=written))
+
+    assert read.previous_sealing_keys() == tuple(bytes([n]) * 32 for n in range(2, 6))
 
 
 def test_a_developers_machine_keeps_its_key_when_the_database_moves_to_another_port() -> None:

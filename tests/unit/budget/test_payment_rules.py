@@ -9,6 +9,7 @@ import pytest
 from services.budget.payee.rules import AccountNotCurrent, PayeeState
 from services.budget.payment import rules
 from services.budget.payment.rules import Order, OrderState, Reserved
+from services.budget.policy import paying
 from services.budget.waiting.rules import ReservationState
 
 MADE_AT = datetime(2025, 9, 15, 2, tzinfo=UTC)
@@ -20,6 +21,7 @@ ORDER = Order(
     checker=None,
     account_state=PayeeState.ENTERED,
     account_entered_by="clerk",
+    has_late_payment=False,
 )
 CHECKED = replace(ORDER, state=OrderState.CHECKED, version=2, checker="checker", account_state=PayeeState.CONFIRMED)
 CASE = Reserved(
@@ -29,6 +31,7 @@ CASE = Reserved(
     has_open_order=False,
     account_entered_at=MADE_AT,
     returned_order_made_at=None,
+    has_late_payment=False,
 )
 
 
@@ -117,3 +120,23 @@ def _allows(step: object) -> bool:
     except (rules.StepNotAllowed, AccountNotCurrent):
         return False
     return True
+
+
+def test_no_step_of_a_payment_is_taken_while_a_late_payment_is_undecided() -> None:
+    with pytest.raises(rules.LatePaymentOpen):
+        rules.check_making(replace(CASE, has_late_payment=True))
+    with pytest.raises(rules.LatePaymentOpen):
+        rules.check_checking(replace(ORDER, has_late_payment=True), version=1, checker="checker")
+    with pytest.raises(rules.LatePaymentOpen):
+        rules.check_approving(replace(CHECKED, has_late_payment=True), version=2, approver="approver")
+
+
+def test_what_policy_cautions_about_is_approved_only_with_a_ground() -> None:
+    caution = paying.current()["2023-15"].caution
+
+    rules.check_acknowledged(caution, acknowledgement="有批复")
+    rules.check_acknowledged(None, acknowledgement=None)
+    with pytest.raises(rules.AcknowledgementMissing) as refused:
+        rules.check_acknowledged(caution, acknowledgement=None)
+
+    assert refused.value.facts == {"caution": "construction-spending"}

@@ -1,0 +1,190 @@
+"""Checks an exported journal from its text alone: python verify.py journal.ndjson --policy policy.json --checkpoint FILE... --public-key KEY...
+
+Python 3.11 and nothing else; no network. The first row that is wrong is named, and why. No code is shared with the service that wrote the rows.
+"""
+
+import argparse
+import base64
+import gc
+import json
+import sys
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from checkpoint_file import SUBTREE, Checkpoint, Tree, read  # type: ignore[import-not-found]  # beside this file, in the pack too
+
+# The first line names the columns, each line after it is a row: a name that stands twice, or too much, cannot be there.
+COLUMNS = [
+    *("seq", "outcome", "voucher", "leg", "kind", "dr", "cr", "amount_fen", "fiscal_year", "origin_year", "line_id", "jurisdiction_id"),
+    *("application_id", "proposal_id", "policy_version", "funding_source", "document", "expenditure_category", "maker", "checker", "approver"),
+    *("reverses_seq", "reason", "booked_at", "effective_on", "caller", "key", "item", "fingerprint", "chain"),
+]
+PREFIX = {"appropriate": "AP", "allot": "AL", "reserve": "RS", "release": "RL", "order": "PO", "confirm": "PC", "return": "PR"}
+PREFIX |= {"transfer": "TR", "clawback": "CB", "carry": "CO", "lapse": "LA", "remit": "RM", "reverse": "RV"}
+# Money moves from the debited to the credited account; only where it comes from do debits prevail.
+APPROVED, DEBIT_SIDED, RESERVED = "来源:年度批复", ("来源:年度批复", "支付:上年追回"), "指标:已预留"
+NONE = b"\xff\xff\xff\xff"
+
+
+class Bad(Exception):
+    """What is wrong with the row that the verifier stands at."""
+
+
+class Sized(dict[Any, bytes]):
+    """The bytes of a value: four of length and its text, or ff ff ff ff; kept for values that come again."""
+
+    def __missing__(self, value: Any) -> bytes:
+        text = str(value).encode()
+        self[value] = sized = NONE if value is None else len(text).to_bytes(4, "big") + text
+        return sized
+
+
+class Balances(dict[str, int]):
+    """Credits less debits of each account."""
+
+    def __init__(self) -> None:
+        self.debit_sided: set[str] = set()
+        self.reserved: set[str] = set()
+
+    def __missing__(self, account: str) -> int:
+        name = account.partition("/")[2].partition("[")[0]
+        if name in DEBIT_SIDED:
+            self.debit_sided.add(account)
+        if name == RESERVED:
+            self.reserved.add(account)
+        return 0
+
+
+class Books:
+    """What the rows so far add up to. `policy`: caps_fen of an award by rule, yearly_ceilings_fen by year."""
+
+    def __init__(self, policy: Mapping[str, Mapping[str, int]]) -> None:
+        self.caps_fen, self.ceilings_fen = policy["caps_fen"], policy["yearly_ceilings_fen"]
+        self.balances, self.numbers, self.last = Balances(), defaultdict[tuple[str, int], int](int), ("", 0)
+        # Of each case: what it was awarded, and how much of it is reserved. Of each row: what it moved, and how much of that was reversed.
+        self.awarded_fen, self.held_fen = defaultdict[str, int](int), defaultdict[str, int](int)
+        self.amounts_fen, self.reversed_fen = array("q", [0]), defaultdict[int, int](int)
+
+    def post(self, row: Sequence[Any]) -> None:
+        _, _, voucher, leg, kind, dr, cr, amount_fen, year, _, _, _, case, _, rule = row[:15]
+        if leg == 1:
+            self.numbers[kind, year] = number = self.numbers[kind, year] + 1
+            if voucher != f"{PREFIX[kind]}-{year}-{number:06d}":
+                raise Bad(f"voucher {voucher} stands where {PREFIX[kind]}-{year}-{number:06d} is due")
+        elif (voucher, leg - 1) != self.last:
+            raise Bad(f"leg {leg} of voucher {voucher} does not follow on the leg before")
+        self.last = (voucher, leg)
+        if dr == cr or amount_fen <= 0:
+            raise Bad(f"{amount_fen} fen from {dr} to {cr}")
+        balances = self.balances
+        balances[dr] = left_fen = balances[dr] - amount_fen
+        balances[cr] = grown_fen = balances[cr] + amount_fen
+        if left_fen < 0 and dr not in balances.debit_sided:
+            raise Bad(f"{dr} falls to {left_fen} fen")
+        if grown_fen > 0 and cr in balances.debit_sided:
+            raise Bad(f"{cr} falls to {-grown_fen} fen")
+        if left_fen < 0 and dr == f"{year}/{APPROVED}" and -left_fen > self.ceilings_fen[str(year)]:
+            raise Bad(f"{-left_fen} fen appropriated, more than the ceiling of {year}, {self.ceilings_fen[str(year)]}")
+        if cr in balances.reserved:
+            self.held_fen[case] += amount_fen
+        if dr in balances.reserved:
+            self.held_fen[case] = held_fen = self.held_fen[case] - amount_fen
+            if held_fen < 0:
+                raise Bad(f"case {case} pays {-held_fen} fen more than is reserved for it")
+        if kind == "release":
+            self.awarded_fen[case] -= amount_fen
+        elif kind == "reserve":
+            self.awarded_fen[case] = awarded_fen = self.awarded_fen[case] + amount_fen
+            if awarded_fen > self.caps_fen[rule]:
+                raise Bad(f"case {case} is awarded {awarded_fen} fen, more than the {self.caps_fen[rule]} of {rule}")
+
+    def check_signers(self, row: Sequence[Any]) -> None:
+        kind, amount_fen, (maker, checker, approver, original_seq, reason) = row[4], row[7], row[18:23]
+        names = [name for name in (maker, checker, approver) if name is not None]
+        if len(set(names)) < len(names) or (kind == "order" and len(names) < 3):
+            raise Bad(f"maker {maker}, checker {checker}, approver {approver} are not different people, or one is missing")
+        if kind == "reverse":
+            self.reversed_fen[original_seq] += amount_fen
+            if not reason or checker is None or self.reversed_fen[original_seq] > self.amounts_fen[original_seq]:
+                raise Bad(f"a reversal of row {original_seq} without reason or second person, or of more than it moved")
+
+
+def verify(lines: Iterator[bytes], *, policy: Mapping[str, Mapping[str, int]], checkpoints: Sequence[Checkpoint] = ()) -> tuple[int, str, str]:
+    """Last seq, chain and root. Raises Bad, which names the first row that is wrong."""
+    books, tree, sized, seq, chain, before = Books(policy), Tree(), Sized(), 0, bytes(32), ""
+    scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # json.loads without its look at the encoding
+    join, size = b"".join, [n.to_bytes(4, "big") for n in range(4096)]
+    witnessed = defaultdict[int, list[Checkpoint]](list)
+    for each in checkpoints:
+        witnessed[each.seq].append(each)
+    try:
+        if json.loads(next(lines)) != COLUMNS:
+            raise Bad("the first line does not name the columns of this format")
+        for seq, line in enumerate(lines, start=1):
+            row = scan(line.decode(), 0)[0]
+            number, outcome, voucher, leg, kind, dr, cr, fen, year, origin, line_id, place, case, proposal, rule, fund, document, category = row[:18]
+            maker, checker, approver, reverses, reason, at, on, caller, key, item, fingerprint, stated = row[18:]
+            n, v, a = b"%d" % seq, voucher and voucher.encode(), case and case.encode()
+            p, d, k, f = proposal and proposal.encode(), document.encode(), key.encode(), fingerprint.encode()
+            # Written out, since this is most of the work: only what comes again is looked up.
+            fields = (
+                *(b"\x00\x00\x00\x00\x07entry 1", size[len(n)], n, sized[outcome], size[len(v)] + v if v else NONE, sized[leg], sized[kind]),
+                *(sized[dr], sized[cr], sized[fen], sized[year], sized[origin], sized[line_id], sized[place], size[len(a)] + a if a else NONE),
+                *(size[len(p)] + p if p else NONE, sized[rule], sized[fund], size[len(d)], d, sized[category], sized[maker], sized[checker]),
+                *(sized[approver], sized[reverses], sized[reason], sized[at], sized[on], sized[caller], size[len(k)], k, sized[item]),
+                *(size[len(f)], f),
+            )
+            leaf = sha256(join(fields)).digest()
+            chain = sha256(b"\x02" + chain + leaf).digest()
+            if number != seq or chain.hex() != stated:
+                raise Bad(f"numbered {number}; the row is not the one that was chained here")
+            tree.leaves.append(leaf)
+            if len(tree.leaves) == SUBTREE:
+                tree.fold()
+                sized.clear()
+            if at < before:
+                raise Bad(f"booked at {at}, before the row before")
+            before = at
+            if outcome == "posted":
+                books.post(row)
+            elif outcome not in ("refused", "waiting") or not voucher is dr is cr is None:
+                raise Bad(f"{outcome}, with voucher {voucher}, debit {dr} and credit {cr}")
+            if maker is not None or checker is not None or approver is not None or kind == "order" or kind == "reverse":
+                books.check_signers(row)
+            books.amounts_fen.append(fen if outcome == "posted" else 0)
+            for each in witnessed.get(seq, ()):
+                if (each.chain, each.root) != (chain.hex(), tree.root()):
+                    raise Bad(f"checkpoint {each.file} was of other rows: this one, or one after the checkpoint before, is not what was witnessed")
+    except (Bad, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise Bad(f"seq {seq}: {error if isinstance(error, Bad) else repr(error)}") from error
+    if missing := [each for each in checkpoints if each.seq > seq]:
+        raise Bad(f"seq {seq + 1}: missing; checkpoint {missing[0].file} reaches to {missing[0].seq}")
+    return seq, chain.hex(), base64.b64encode(tree.root()).decode()
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    asked.add_argument("journal", type=Path)
+    asked.add_argument("--policy", type=Path, help="by default policy.json beside the journal")
+    asked.add_argument("--checkpoint", type=Path, action="extend", nargs="+", default=[], help="files that were kept outside")
+    asked.add_argument("--public-key", action="extend", nargs="+", default=[], help="name+id+base64, had from the publisher, not from the pack")
+    given = asked.parse_args()
+    policy = given.policy or given.journal.with_name("policy.json")
+    gc.disable()  # a million rows are let go one by one; nothing here is in a circle
+    try:
+        keys = dict(key.rsplit("+", 1) for key in given.public_key)
+        checkpoints = [read(file, keys=keys) for file in given.checkpoint]
+        with given.journal.open("rb") as lines:
+            seq, chain, root = verify(lines, policy=json.loads(policy.read_text(encoding="utf-8")), checkpoints=checkpoints)
+    except (Bad, ValueError) as bad:
+        sys.exit(f"BAD 有误 {bad}")
+    proved = "signed" if given.public_key else "UNSIGNED (no --public-key)"
+    sys.stdout.write(f"GOOD 无误 {seq} rows; chain {chain}; root {root}; {len(checkpoints)} {proved} checkpoints agree\n")
+
+
+if __name__ == "__main__":
+    main()
