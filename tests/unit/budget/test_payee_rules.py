@@ -19,6 +19,7 @@ from shared.settings import Profile
 NUMBERS: TypeAdapter[str] = TypeAdapter(AccountNumber)
 DIGITS = st.text("0123456789", min_size=10, max_size=32)
 SEAL = Seal(key=bytes(32))
+ACCOUNT = {"kafka_security_protocol": "SASL_PLAINTEXT", "kafka_user": "budget", "kafka_password": "word"}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_sealed_number_cannot_be_moved_to_another_record_or_opened_with_anothe
 
 
 def test_production_does_not_answer_without_a_key_and_its_worker_needs_none() -> None:
-    of_the_worker = BudgetSettings.model_validate(settings(profile=Profile.PRODUCTION))
+    of_the_worker = BudgetSettings.model_validate(settings(profile=Profile.PRODUCTION, **ACCOUNT))
 
     with pytest.raises(ValueError, match="PAYEE_ACCOUNT_KEY is missing"):
         build(of_the_worker)
