@@ -1,4 +1,4 @@
-"""What the edges of every noun of the budget need: the act that a call or an event is, the seal, keysets of lists."""
+"""What the edges of every noun of the budget need: the act that a call or an event is, and the seal."""
 
 import hashlib
 from uuid import UUID
@@ -10,9 +10,6 @@ from shared.clock import Moment
 from shared.events import Event, encode
 from shared.idempotency import Attempt
 from shared.live import Live
-from shared.paging import CursorUnreadable, read_cursor
-
-BIGINT_END = 2**63
 
 
 def act_of(once: Attempt, *, moment: Moment) -> Act:
@@ -30,26 +27,3 @@ def act_of_event(event: Event, *, key: UUID) -> Act:
 def seal_of(live: Live) -> Seal:
     assert isinstance(live.settings, BudgetSettings), "the budget is built with its own settings"
     return Seal(live.settings.sealing_key())
-
-
-def after_id(cursor: str | None) -> UUID | None:
-    """The last id of the page before; None for the first page."""
-    values = read_cursor(cursor, str)
-    if values is None:
-        return None
-    try:
-        return UUID(values[0])
-    except ValueError as error:
-        raise _unreadable() from error
-
-
-def after_number(cursor: str | None) -> int:
-    """The last number of the page before, of a column that holds a BIGINT; 0 for the first page."""
-    (number,) = read_cursor(cursor, int) or (0,)
-    if not 0 <= number < BIGINT_END:
-        raise _unreadable()
-    return int(number)
-
-
-def _unreadable() -> CursorUnreadable:
-    return CursorUnreadable("Start again without a cursor.", detail_zh="请去掉游标，从第一页重新开始。", pointer="/cursor")

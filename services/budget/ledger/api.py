@@ -9,14 +9,13 @@ from fastapi import Query
 from pydantic import BaseModel
 
 from services.budget import policy
-from services.budget.edge import after_number
 from services.budget.ledger import queries
 from services.budget.ledger.queries import Balances
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, number_of_last, page_of
 from shared.web import Live
 from shared.web import router as new_router
 
@@ -101,10 +100,9 @@ async def list_entries(
     require_whole_city(caller)
     async with live.transaction() as tx:
         rows = await queries.entries(
-            tx, fiscal_year=fiscal_year, application_id=application_id, voucher=voucher, after_seq=after_number(cursor), rows_max=limit + 1
+            tx, fiscal_year=fiscal_year, application_id=application_id, voucher=voucher, after_seq=number_of_last(cursor), rows_max=limit + 1
         )
-    next_cursor = write_cursor(rows[limit - 1].seq) if len(rows) > limit else None
-    return Page(rows=[EntryView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=EntryView.of, place=lambda row: (row.seq,))
 
 
 def _balances_view(found: Balances) -> BalancesView:
