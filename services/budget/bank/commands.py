@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
-from services.budget.bank import rules
+from services.budget.bank import queries, rules
 from services.budget.bank.rules import BankOutcome, BankRow, Effect, Issue, Judged, ToReconcile
-from services.budget.bank.tables import bank_confirmation
+from services.budget.bank.tables import bank_confirmation, reconciliation
 from services.budget.ledger import commands as ledger
 from services.budget.ledger.rules import AccountName, Act, Kind, Posting, Signers, move, return_money
 from services.budget.payee import commands as payee
@@ -39,6 +39,7 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:paid_on AS date
 WHERE o.id = s.id
 """)
 _KEEP = insert(bank_confirmation).on_conflict_do_nothing()
+_SETTLE_ROW = insert(reconciliation).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,17 @@ async def take_confirmations(tx: Tx, rows: Sequence[BankRow], *, document: str, 
     await _settle(tx, moving, act=act)
     await outbox.append(tx, *(_event(each, voucher=voucher, act=act) for each, voucher in zip(moving, vouchers, strict=True)))
     return answers
+
+
+async def settle(tx: Tx, confirmation: AnyRow, *, reason: str, act: Act) -> AnyRow:
+    """Write down what was found out about a row that fitted nothing; of two who settle it at once the first has it."""
+    rules.check_settling(status=confirmation.status, settled_by=confirmation.settled_by)
+    settled = {"bank_confirmation_id": confirmation.id, "reason": reason, "settled_by": act.caller, "settled_at": act.at, "settled_on": act.on}
+    written = await tx.execute(_SETTLE_ROW.values(**settled))
+    now = await queries.confirmation_of(tx, confirmation.id)
+    if written.rowcount == 0:
+        rules.check_settling(status=now.status, settled_by=now.settled_by)
+    return now
 
 
 async def _lock_funds(tx: Tx, references: Sequence[str], *, catalogue: Catalogue) -> None:
