@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from shared import clock
 from shared.caller import Caller, require_scope
@@ -23,6 +23,7 @@ from shared.signature import EARLY_S_MAX, LATE_S_MAX, SignedCall, is_signed_by
 
 TOKEN_ALGORITHMS = ["ES256", "EdDSA", "RS256"]
 KEYS_KEPT_S = 300.0
+SECRET_BYTES_MIN = 32
 
 
 class NotSigned(Unauthenticated):
@@ -71,16 +72,24 @@ class StaffClaims(BaseModel):
 
 
 class SystemCaller(BaseModel):
-    """One entry of CALLERS_FILE. `channel` is how its filings arrive: district, portal, bank."""
+    """One entry of CALLERS_FILE. `kind` is the channel by which its filings arrive: district, portal, bank."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # An error shows what was wrong with an entry and never what stood there: that may be a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     id: str = Field(pattern=r"^[a-z0-9-]{1,60}$")
     kind: str
-    app_key: str
+    app_key: str = Field(min_length=1)
     secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=2)
-    jurisdictions: tuple[str, ...]
-    scopes: frozenset[str]
+    jurisdictions: tuple[str, ...] = Field(min_length=1)
+    scopes: frozenset[str] = Field(min_length=1)
+
+    @field_validator("secrets")
+    @classmethod
+    def _check_lengths(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(secret.get_secret_value().encode()) < SECRET_BYTES_MIN for secret in secrets):
+            raise ValueError(f"each has at least {SECRET_BYTES_MIN} bytes")
+        return secrets
 
     def caller(self) -> Caller:
         everywhere = "*" in self.jurisdictions
@@ -94,11 +103,31 @@ class SystemCaller(BaseModel):
 
 
 def load_callers(file: Path | None, *, scopes_here: frozenset[str]) -> dict[str, SystemCaller]:
-    """By app key; only callers with a scope at this service are mounted, so that another's key is unknown here."""
+    """By app key; only callers with a scope at this service are mounted, so that another's key is unknown here.
+
+    Raises ValueError, which names the entry, for one that could not be told from another or that nobody should be let in by.
+    """
     if file is None:
         return {}
-    entries = [SystemCaller.model_validate(entry) for entry in json.loads(file.read_text())]
-    return {entry.app_key: entry for entry in entries if entry.scopes & scopes_here}
+    entries: dict[str, SystemCaller] = {}
+    for place, written in enumerate(json.loads(file.read_text()), start=1):
+        entry = _read_entry(written, place=place)
+        if (other := entries.setdefault(entry.app_key, entry)) is not entry:
+            raise ValueError(f"{_entry_name(written, place=place)} has the app_key of {other.id}; each caller needs its own.")
+    return {app_key: entry for app_key, entry in entries.items() if entry.scopes & scopes_here}
+
+
+def _read_entry(written: Any, *, place: int) -> SystemCaller:
+    try:
+        return SystemCaller.model_validate(written)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors(include_input=False))
+        raise ValueError(f"{_entry_name(written, place=place)} is refused: {faults}.") from error
+
+
+def _entry_name(written: Any, *, place: int) -> str:
+    name = written.get("id") if isinstance(written, dict) else None
+    return f"Entry {place} of CALLERS_FILE ({name or 'without id'})"
 
 
 def load_roles(file: Path) -> dict[str, frozenset[str]]:

@@ -111,7 +111,7 @@ class Consuming:
                     await work(tx)
                 OLDEST_PAUSE_S.set(0)
                 return
-            except Exception as error:
+            except Exception as error:  # faults that pass have no class of their own; every other one rises from here
                 if not is_transient(error):
                     raise
                 OLDEST_PAUSE_S.set(time.monotonic() - since)
@@ -195,6 +195,7 @@ def _client(settings: Settings, consumer: Consumer) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         *(settings.topic(topic) for topic in consumer.topics),
         bootstrap_servers=settings.kafka_bootstrap,
+        **settings.login(),
         group_id=f"{settings.kafka_prefix}{consumer.name}",
         # Static membership: a killed consumer costs 0.7 s instead of 6 s for the whole group.
         group_instance_id=settings.slot,

@@ -1,9 +1,11 @@
 """Keyset paging: a page ends with an opaque cursor that names the last row seen; no offsets, no counts."""
 
 import base64
-import binascii
 import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel
@@ -11,8 +13,14 @@ from pydantic import BaseModel
 from shared.errors import Malformed
 
 PAGE_ROWS_MAX = 200
+# The first number that no bigint column holds.
+BIGINT_END = 2**63
 
+RowT = TypeVar("RowT")
 RowView = TypeVar("RowView", bound=BaseModel)
+Place: TypeAlias = tuple[str | int | UUID | date, ...]
+
+_READ: Mapping[type, Callable[[Any], Any]] = {str: str, int: int, UUID: UUID, date: date.fromisoformat}
 
 
 class CursorUnreadable(Malformed):
@@ -32,8 +40,14 @@ Limit: TypeAlias = Annotated[int, Query(ge=1, le=PAGE_ROWS_MAX, description="Row
 Cursor: TypeAlias = Annotated[str | None, Query(max_length=500, description="next_cursor of the page before | 上一页返回的游标")]
 
 
-def write_cursor(*values: str | int) -> str:
-    return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
+def page_of(rows: Sequence[RowT], *, rows_max: int, view: Callable[[RowT], RowView], place: Callable[[RowT], Place]) -> Page[RowView]:
+    """`rows` has up to `rows_max` + 1: the one beyond is not shown, it says that a next page follows. `place` is what a cursor holds of a row."""
+    shown = rows[:rows_max]
+    return Page(rows=[view(row) for row in shown], next_cursor=write_cursor(*place(shown[-1])) if len(rows) > rows_max else None)
+
+
+def write_cursor(*values: str | int | UUID | date) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":"), default=str).encode()).decode().rstrip("=")
 
 
 def read_cursor(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
@@ -42,21 +56,36 @@ def read_cursor(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
         return None
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error) as error:
-        raise _unreadable() from error
-    if not isinstance(values, list) or len(values) != len(kinds):
-        raise _unreadable()
-    if any(type(value) is not kind or not _fits_database(value) for value, kind in zip(values, kinds, strict=True)):
-        raise _unreadable()
-    return tuple(values)
+        if not isinstance(values, list) or len(values) != len(kinds):
+            raise ValueError("other values than were written")
+        return tuple(_value(value, kind=kind) for value, kind in zip(values, kinds, strict=True))
+    except ValueError as error:
+        raise CursorUnreadable("Start again without a cursor.", detail_zh="请去掉游标，从第一页重新开始。", pointer="/query/cursor") from error
 
 
-def _fits_database(value: Any) -> bool:
-    """A bigint, or a text without U+0000 and halves of surrogate pairs: a cursor can be written by anybody."""
+def id_of_last(cursor: str | None) -> UUID | None:
+    """The id of the last row of the page before; None for the first page."""
+    last: UUID | None
+    (last,) = read_cursor(cursor, UUID) or (None,)
+    return last
+
+
+def number_of_last(cursor: str | None) -> int:
+    """The number of the last row of the page before; 0, which comes before every number, for the first page."""
+    last: int
+    (last,) = read_cursor(cursor, int) or (0,)
+    return last
+
+
+def _value(value: Any, *, kind: type) -> Any:
+    """Raises ValueError for what is not of this kind, or is no value of any row."""
+    if type(value) is not (int if kind is int else str) or not _fits_database(value):
+        raise ValueError("no value of this kind")
+    return _READ[kind](value)
+
+
+def _fits_database(value: str | int) -> bool:
+    """A text without U+0000 and halves of surrogate pairs, or a bigint from 0 on: a cursor can be written by anybody."""
     if isinstance(value, str):
         return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
-    return -(2**63) <= int(value) < 2**63
-
-
-def _unreadable() -> CursorUnreadable:
-    return CursorUnreadable("Start again without a cursor.", detail_zh="请去掉游标，从第一页重新开始。", pointer="/query/cursor")
+    return 0 <= value < BIGINT_END

@@ -46,6 +46,7 @@ class RelayDoubt(Exception):
 def create_producer(settings: Settings) -> AIOKafkaProducer:
     return AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap,
+        **settings.login(),
         client_id=f"{settings.kafka_prefix}{settings.slot}",
         enable_idempotence=True,
         acks="all",

@@ -4,7 +4,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, PostgresDsn, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.broker import BrokerSettings, SecurityProtocol
 
 
 class Profile(StrEnum):
@@ -13,10 +14,8 @@ class Profile(StrEnum):
     TEST = "test"
 
 
-class Settings(BaseSettings):
+class Settings(BrokerSettings):
     """`service` is set by each service's own subclass; everything else comes from the environment."""
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     service: str
     # The strictest profile is the default: what is forgotten is refused, not allowed.
@@ -30,8 +29,6 @@ class Settings(BaseSettings):
     # The server ends a slow statement itself; this is for a server that no longer answers at all.
     database_silence_ms: int = Field(default=20_000, ge=100)
 
-    kafka_bootstrap: str
-    kafka_prefix: str = ""
     # Only a check: topics are declared by deploy/kafka, never by a service.
     partitions: int = Field(default=12, ge=1)
 
@@ -54,6 +51,11 @@ class Settings(BaseSettings):
                 raise ValueError("BUSINESS_CLOCK_FILE moves the business clock and is refused under PROFILE=production")
             if self.staff_jwks is not None and not self.staff_jwks.startswith("https://"):
                 raise ValueError("STAFF_JWKS must be the issuer's https address under PROFILE=production; a key file is for local use")
+            if self.kafka_security_protocol is SecurityProtocol.PLAINTEXT:
+                raise ValueError(
+                    "KAFKA_SECURITY_PROTOCOL must be SASL_PLAINTEXT or SASL_SSL under PROFILE=production, with this service's own KAFKA_USER and "
+                    "KAFKA_PASSWORD; PLAINTEXT, where everybody may write and read every topic, is for local use"
+                )
         PostgresDsn(self.database_url.get_secret_value())
         return self
 
@@ -61,6 +63,3 @@ class Settings(BaseSettings):
     def dsn(self) -> str:
         """The same database for asyncpg itself (relay, leases)."""
         return self.database_url.get_secret_value().replace("postgresql+asyncpg://", "postgresql://", 1)
-
-    def topic(self, name: str) -> str:
-        return f"{self.kafka_prefix}{name}"

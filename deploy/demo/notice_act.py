@@ -169,13 +169,13 @@ async def close_first(world: World, *, filed: Filed, notice: dict[str, Any], con
     counts = Counter(case["state_zh"] for case in cases.values())
     told = "，".join(f"{state}{count}件" for state, count in counts.items())
     world.step(zh=f"公示最后一天：{told}", en="the last day: still open", clause="notice")
-    world.move_to(f"{notice['closes_on']}T09:00")
+    world.move_to(f"{notice['closes_on']}T12:00")
     await wait_for_states(world, wanted=all_in("confirmed", ids=ids), what_zh="公示期满自动确认", what_en="awards confirmed when the notice closes")
     world.step(zh=f"公示期满，{len(ids)}件自动确认支持", en="closed: awards confirmed by themselves", clause="notice")
 
 
 async def close_second(world: World, *, filed: Filed, announced: Announced) -> None:
-    world.move_to(f"{announced.second['closes_on']}T09:00")
+    world.move_to(f"{announced.second['closes_on']}T12:00")
     ids = [filed.ids[each] for each in announced.confirmed_second]
     await wait_for_states(world, wanted=all_in("confirmed", ids=ids), what_zh="第二次公示期满确认", what_en="the second notice closes")
     world.step(zh=f"公示{announced.second['number']}期满，{len(ids)}件确认支持", en="the second notice closed", clause="notice")

@@ -1,4 +1,4 @@
-"""What the edges of every noun of the budget need: the act that a call or an event is, the seal, keysets of lists."""
+"""What the edges of every noun of the budget need: the act that a call or an event is, and the seal."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -17,9 +17,6 @@ from shared.db import Tx
 from shared.events import Event, encode
 from shared.idempotency import Attempt
 from shared.live import Live
-from shared.paging import CursorUnreadable, read_cursor
-
-BIGINT_END = 2**63
 
 FiscalYear = Annotated[int, Field(strict=True, ge=2000, le=2999)]
 Document = Annotated[str, Field(min_length=1, max_length=100)]
@@ -70,26 +67,3 @@ def act_of_event(event: Event, *, key: UUID) -> Act:
 def seal_of(live: Live) -> Seal:
     assert isinstance(live.settings, BudgetSettings), "the budget is built with its own settings"
     return Seal(live.settings.sealing_key(), live.settings.previous_sealing_keys())
-
-
-def after_id(cursor: str | None) -> UUID | None:
-    """The last id of the page before; None for the first page."""
-    values = read_cursor(cursor, str)
-    if values is None:
-        return None
-    try:
-        return UUID(values[0])
-    except ValueError as error:
-        raise _unreadable() from error
-
-
-def after_number(cursor: str | None) -> int:
-    """The last number of the page before, of a column that holds a BIGINT; 0 for the first page."""
-    (number,) = read_cursor(cursor, int) or (0,)
-    if not 0 <= number < BIGINT_END:
-        raise _unreadable()
-    return int(number)
-
-
-def _unreadable() -> CursorUnreadable:
-    return CursorUnreadable("Start again without a cursor.", detail_zh="请去掉游标，从第一页重新开始。", pointer="/cursor")

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from checkpoint_file import SUBTREE, Checkpoint, Tree, read  # type: ignore[import-not-found]  # beside this file, in the pack too
+from checkpoint_file import SUBTREE, Checkpoint, Tree, first_difference, read  # type: ignore[import-not-found]  # beside this file, in the pack too
 
 # The first line names the columns, each line after it is a row: a name that stands twice, or too much, cannot be there.
 COLUMNS = [
@@ -27,7 +27,7 @@ PREFIX = {"appropriate": "AP", "allot": "AL", "reserve": "RS", "release": "RL", 
 PREFIX |= {"transfer": "TR", "clawback": "CB", "carry": "CO", "lapse": "LA", "remit": "RM", "reverse": "RV"}
 # Money moves from the debited to the credited account; only where it comes from do debits prevail.
 APPROVED, DEBIT_SIDED, RESERVED = "来源:年度批复", ("来源:年度批复", "支付:上年追回"), "指标:已预留"
-NONE = b"\xff\xff\xff\xff"
+NONE, UNSIGNED = b"\xff\xff\xff\xff", [None, None, None]
 
 
 class Bad(Exception):
@@ -64,10 +64,23 @@ class Books:
 
     def __init__(self, policy: Mapping[str, Mapping[str, int]]) -> None:
         self.caps_fen, self.ceilings_fen = policy["caps_fen"], policy["yearly_ceilings_fen"]
-        self.balances, self.numbers, self.last = Balances(), defaultdict[tuple[str, int], int](int), ("", 0)
+        self.balances, self.numbers, self.last, self.booked_at = Balances(), defaultdict[tuple[str, int], int](int), ("", 0), ""
         # Of each case: what it was awarded, and how much of it is reserved. Of each row: what it moved, and how much of that was reversed.
         self.awarded_fen, self.held_fen = defaultdict[str, int](int), defaultdict[str, int](int)
         self.amounts_fen, self.reversed_fen = array("q", [0]), defaultdict[int, int](int)
+
+    def take(self, row: Sequence[Any]) -> None:
+        outcome, voucher, kind, dr, cr, at = row[1], row[2], row[4], row[5], row[6], row[23]
+        if at < self.booked_at:
+            raise Bad(f"booked at {at}, before the row before")
+        self.booked_at = at
+        if outcome == "posted":
+            self.post(row)
+        elif outcome not in ("refused", "waiting") or not voucher is dr is cr is None:
+            raise Bad(f"{outcome}, with voucher {voucher}, debit {dr} and credit {cr}")
+        if row[18:21] != UNSIGNED or kind in ("order", "reverse"):
+            self.check_signers(row)
+        self.amounts_fen.append(row[7] if outcome == "posted" else 0)
 
     def post(self, row: Sequence[Any]) -> None:
         _, _, voucher, leg, kind, dr, cr, amount_fen, year, _, _, _, case, _, rule = row[:15]
@@ -95,7 +108,7 @@ class Books:
             self.held_fen[case] = held_fen = self.held_fen[case] - amount_fen
             if held_fen < 0:
                 raise Bad(f"case {case} pays {-held_fen} fen more than is reserved for it")
-        if kind == "release":
+        if kind == "release" or (kind == "reverse" and dr in balances.reserved):
             self.awarded_fen[case] -= amount_fen
         elif kind == "reserve":
             self.awarded_fen[case] = awarded_fen = self.awarded_fen[case] + amount_fen
@@ -115,51 +128,48 @@ class Books:
 
 def verify(lines: Iterator[bytes], *, policy: Mapping[str, Mapping[str, int]], checkpoints: Sequence[Checkpoint] = ()) -> tuple[int, str, str]:
     """Last seq, chain and root. Raises Bad, which names the first row that is wrong."""
-    books, tree, sized, seq, chain, before = Books(policy), Tree(), Sized(), 0, bytes(32), ""
+    books, tree, sized, seq, chain = Books(policy), Tree(), Sized(), 0, bytes(32)
     scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # json.loads without its look at the encoding
     join, size = b"".join, [n.to_bytes(4, "big") for n in range(4096)]
     witnessed = defaultdict[int, list[Checkpoint]](list)
     for each in checkpoints:
         witnessed[each.seq].append(each)
+    # Since the last checkpoint that agreed; only a witness that kept leaves too can say which of them is wrong.
+    unwitnessed, keeps_leaves = list[bytes](), any(each.leaves for each in checkpoints)
     try:
         if json.loads(next(lines)) != COLUMNS:
             raise Bad("the first line does not name the columns of this format")
         for seq, line in enumerate(lines, start=1):
-            row = scan(line.decode(), 0)[0]
+            row, end = scan(text := line.decode(), 0)
             number, outcome, voucher, leg, kind, dr, cr, fen, year, origin, line_id, place, case, proposal, rule, fund, document, category = row[:18]
             maker, checker, approver, reverses, reason, at, on, caller, key, item, fingerprint, stated = row[18:]
             n, v, a = b"%d" % seq, voucher and voucher.encode(), case and case.encode()
             p, d, k, f = proposal and proposal.encode(), document.encode(), key.encode(), fingerprint.encode()
             # Written out, since this is most of the work: only what comes again is looked up.
             fields = (
-                *(b"\x00\x00\x00\x00\x07entry 1", size[len(n)], n, sized[outcome], size[len(v)] + v if v else NONE, sized[leg], sized[kind]),
-                *(sized[dr], sized[cr], sized[fen], sized[year], sized[origin], sized[line_id], sized[place], size[len(a)] + a if a else NONE),
-                *(size[len(p)] + p if p else NONE, sized[rule], sized[fund], size[len(d)], d, sized[category], sized[maker], sized[checker]),
-                *(sized[approver], sized[reverses], sized[reason], sized[at], sized[on], sized[caller], size[len(k)], k, sized[item]),
-                *(size[len(f)], f),
+                *(b"\x00\x00\x00\x00\x07entry 1", size[len(n)], n, sized[outcome], NONE if v is None else size[len(v)] + v, sized[leg]),
+                *(sized[kind], sized[dr], sized[cr], sized[fen], sized[year], sized[origin], sized[line_id], sized[place]),
+                *(NONE if a is None else size[len(a)] + a, NONE if p is None else size[len(p)] + p, sized[rule], sized[fund]),
+                *(size[len(d)], d, sized[category], sized[maker], sized[checker], sized[approver], sized[reverses], sized[reason]),
+                *(sized[at], sized[on], sized[caller], size[len(k)], k, sized[item], size[len(f)], f),
             )
             leaf = sha256(join(fields)).digest()
             chain = sha256(b"\x02" + chain + leaf).digest()
-            if number != seq or chain.hex() != stated:
-                raise Bad(f"numbered {number}; the row is not the one that was chained here")
+            if number != seq or chain.hex() != stated or text[end:] != "\n":
+                raise Bad(f"numbered {number}; the line is not the row that was chained here")
             tree.leaves.append(leaf)
+            if keeps_leaves:
+                unwitnessed.append(leaf)
             if len(tree.leaves) == SUBTREE:
                 tree.fold()
                 sized.clear()
-            if at < before:
-                raise Bad(f"booked at {at}, before the row before")
-            before = at
-            if outcome == "posted":
-                books.post(row)
-            elif outcome not in ("refused", "waiting") or not voucher is dr is cr is None:
-                raise Bad(f"{outcome}, with voucher {voucher}, debit {dr} and credit {cr}")
-            if maker is not None or checker is not None or approver is not None or kind == "order" or kind == "reverse":
-                books.check_signers(row)
-            books.amounts_fen.append(fen if outcome == "posted" else 0)
+            books.take(row)
             for each in witnessed.get(seq, ()):
                 if (each.chain, each.root) != (chain.hex(), tree.root()):
-                    raise Bad(f"checkpoint {each.file} was of other rows: this one, or one after the checkpoint before, is not what was witnessed")
-    except (Bad, ArithmeticError, LookupError, TypeError, ValueError) as error:
+                    seq = first_difference(each, leaves=unwitnessed)
+                    raise Bad(f"not what checkpoint {each.file} witnessed (without its .leaves: this row, or one before)")
+                unwitnessed.clear()
+    except (Bad, ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
         raise Bad(f"seq {seq}: {error if isinstance(error, Bad) else repr(error)}") from error
     if missing := [each for each in checkpoints if each.seq > seq]:
         raise Bad(f"seq {seq + 1}: missing; checkpoint {missing[0].file} reaches to {missing[0].seq}")
@@ -176,7 +186,7 @@ def main() -> None:
     policy = given.policy or given.journal.with_name("policy.json")
     gc.disable()  # a million rows are let go one by one; nothing here is in a circle
     try:
-        keys = dict(key.rsplit("+", 1) for key in given.public_key)
+        keys = {f"{name}+{key_id}": key for name, key_id, key in (each.split("+", 2) for each in given.public_key)}
         checkpoints = [read(file, keys=keys) for file in given.checkpoint]
         with given.journal.open("rb") as lines:
             seq, chain, root = verify(lines, policy=json.loads(policy.read_text(encoding="utf-8")), checkpoints=checkpoints)

@@ -23,7 +23,10 @@ log = structlog.get_logger()
 
 
 def consumer(city: City) -> Consumer:
-    told = policy.load(city)
+    return hearing(policy.load(city), city=city)
+
+
+def hearing(told: Policy, *, city: City) -> Consumer:
     return inbox.consumer(
         "notifications",
         topics=["applications.events", "registry.events", "registry.contacts"],

@@ -217,8 +217,11 @@ class ApplicationWithdrawn(CaseEvent):
 
 
 class ApplicationLapsed(CaseEvent):
+    """`stage`: where the case stood, a stage of the review or a state; absent from events of before it was told."""
+
     type: ClassVar[str] = "applications.application_lapsed.v1"
 
+    stage: str | None = None
     reason: str
 
 

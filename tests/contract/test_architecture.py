@@ -48,6 +48,7 @@ NOT_IN_COMPOSE = {
     "database_connections_max": "the default suits one server",
     "database_silence_ms": "the default suits one server",
     "idle_in_transaction_timeout_ms": "the default suits one server",
+    "kafka_ca_file": "the broker of this file has no certificate",
     "kafka_prefix": "only where several installations share a broker",
     "lock_timeout_ms": "the default suits one server",
     "partitions": "the default is what deploy/kafka/topics.toml declares",

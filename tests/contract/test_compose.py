@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.kafka import principals
+from deploy.kafka.administrator import Administrator
 from deploy.postgres.roles import ROLES, SERVICES, password_variable
 from shared.settings import Profile, Settings
 from shared.web import health_router
@@ -33,6 +35,16 @@ KAFKA_PROPERTIES = {
     "listeners",
     "advertised.listeners",
     "listener.security.protocol.map",
+    "listener.name.controller.sasl.enabled.mechanisms",
+    "listener.name.client.scram-sha-512.sasl.jaas.config",
+    "listener.name.client.plain.sasl.jaas.config",
+    "listener.name.controller.plain.sasl.jaas.config",
+    "sasl.enabled.mechanisms",
+    "sasl.mechanism.inter.broker.protocol",
+    "sasl.mechanism.controller.protocol",
+    "authorizer.class.name",
+    "allow.everyone.if.no.acl.found",
+    "super.users",
     "inter.broker.listener.name",
     "controller.listener.names",
     "controller.quorum.voters",
@@ -46,6 +58,7 @@ KAFKA_PROPERTIES = {
     "share.coordinator.state.topic.replication.factor",
     "share.coordinator.state.topic.min.isr",
 }
+ADMINISTRATOR = "admin"
 
 
 def environment(name: str) -> dict[str, str]:
@@ -97,6 +110,9 @@ def test_a_process_starts_with_what_it_gets_under_the_production_profile(process
 
     assert (settings.service, settings.profile, settings.slot) == (service, Profile.PRODUCTION, process)
     assert f"//{service}:word@postgres:5432/" in settings.dsn
+    login = settings.login()
+    assert (login["security_protocol"], login["sasl_mechanism"]) == ("SASL_PLAINTEXT", "SCRAM-SHA-512")
+    assert (login["sasl_plain_username"], login["sasl_plain_password"]) == (service, "word")
 
 
 @pytest.mark.parametrize("process", PROCESSES)
@@ -152,6 +168,17 @@ def test_every_secret_is_asked_for_and_none_has_a_default() -> None:
     for name in COMPOSE["services"]:
         for variable, value in environment(name).items():
             assert "PASSWORD" not in variable or value.startswith("${"), f"{name} has {variable} in the open"
+            in_text = re.findall(r'(?:password|user_\w+)="([^"]*)', value)
+            assert all(password.startswith("${") for password in in_text), f"{name} has {variable} in the open"
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_process_has_the_password_of_its_own_account_alone(process: str) -> None:
+    asked_for = {variable for value in environment(process).values() for variable in re.findall(r"\$\{(\w+PASSWORD)", value)}
+
+    service = process.partition("-")[0].upper()
+
+    assert asked_for == {f"{service}_PASSWORD", f"{service}_KAFKA_PASSWORD"}
 
 
 def test_the_example_names_every_variable_and_fills_in_none() -> None:
@@ -165,14 +192,17 @@ def test_the_example_names_every_variable_and_fills_in_none() -> None:
     assert {f"# {variable}=" for variable in optional} <= set(lines)
 
 
-def test_the_migration_has_what_its_three_commands_read() -> None:
+def test_the_migration_has_what_its_four_commands_read() -> None:
     given = environment("migrate")
+    administrator = Administrator.model_validate({variable.lower(): filled_in(value) for variable, value in given.items()})
 
     commands = re.findall(r"python -m ([\w.]+)", DOCKERFILE.partition("FROM base AS migrate")[2].partition("FROM ")[0])
 
-    assert commands == ["deploy.postgres.roles", "deploy.postgres.migrate", "deploy.kafka.topics"]
+    assert commands == ["deploy.postgres.roles", "deploy.postgres.migrate", "deploy.kafka.topics", "deploy.kafka.principals"]
     assert all(find_spec(command) for command in commands)
     assert {password_variable(role) for role in ROLES} <= given.keys()
+    assert {principals.password_variable(service) for service in principals.rights(prefix="")} <= given.keys()
+    assert (administrator.kafka_user, administrator.login()["sasl_mechanism"]) == (ADMINISTRATOR, "PLAIN")
     for command in commands:
         source = (ROOT / f"{command.replace('.', '/')}.py").read_text(encoding="utf-8")
         assert set(re.findall(r'environ\["(\w+)"\]', source)) <= given.keys()
@@ -209,7 +239,8 @@ def test_kafka_keeps_its_log_on_its_volume_and_flushes_each_message() -> None:
 
 
 def test_kafka_knows_every_property_and_is_the_version_that_is_tested_here() -> None:
-    properties = {variable.removeprefix("KAFKA_").lower().replace("_", ".") for variable in environment("kafka")}
+    # Three signs for a hyphen: docker/examples/README.md.
+    properties = {variable.removeprefix("KAFKA_").lower().replace("___", "-").replace("_", ".") for variable in environment("kafka")}
     tested = re.search(r'org\.apache\.kafka:kafka_2\.13:([\d.]+)"', (ROOT / "jgo.toml").read_text(encoding="utf-8"))
     assert tested is not None
 
@@ -217,11 +248,43 @@ def test_kafka_knows_every_property_and_is_the_version_that_is_tested_here() -> 
     assert COMPOSE["services"]["kafka"]["image"] == f"apache/kafka:{tested[1]}"
 
 
-@pytest.mark.parametrize("process", PROCESSES)
+@pytest.mark.parametrize("process", ["migrate", *PROCESSES])
 def test_a_process_finds_kafka_at_its_advertised_address(process: str) -> None:
     advertised = environment("kafka")["KAFKA_ADVERTISED_LISTENERS"]
 
-    assert advertised == f"PLAINTEXT://{environment(process)['KAFKA_BOOTSTRAP']}"
+    assert advertised == f"CLIENT://{environment(process)['KAFKA_BOOTSTRAP']}"
+
+
+def test_kafka_takes_nobody_without_an_account_on_any_listener() -> None:
+    given = environment("kafka")
+    protocols = dict(pair.split(":") for pair in given["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+
+    listeners = [listener.partition(":")[0] for listener in given["KAFKA_LISTENERS"].split(",")]
+
+    assert {protocols[listener] for listener in listeners} == {"SASL_PLAINTEXT"}
+    # The image's script "configure" wants a JAAS file where a listener's name begins with SASL_.
+    assert not any(listener.startswith("SASL_") for listener in listeners)
+    assert "ports" not in COMPOSE["services"]["kafka"]
+
+
+def test_kafka_refuses_what_is_not_allowed_to_all_but_the_migration() -> None:
+    given = environment("kafka")
+
+    super_users = given["KAFKA_SUPER_USERS"].split(";")
+
+    assert given["KAFKA_AUTHORIZER_CLASS_NAME"] == "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+    assert given["KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND"] == "false"
+    assert super_users == [f"User:{ADMINISTRATOR}"] == [f"User:{environment('migrate')['KAFKA_USER']}"]
+    assert ADMINISTRATOR not in {environment(process)["KAFKA_USER"] for process in PROCESSES}
+
+
+def test_kafka_is_asked_for_its_health_with_an_account_that_it_has() -> None:
+    asked = COMPOSE["services"]["kafka"]["healthcheck"]["test"][-1]
+
+    (account,) = re.findall(r"\$\$(\w+)", asked)
+
+    assert account in environment("kafka")
+    assert f"--bootstrap-server {environment('migrate')['KAFKA_BOOTSTRAP']} " in asked
 
 
 def test_the_image_runs_as_an_ordinary_user_and_takes_one_service() -> None:

@@ -16,11 +16,10 @@ CLASSES_NAMED_SO = {"shared/inbox.py: Handler": "what handles an event, in the w
 ROLES = frozenset({"api", "clients", "commands", "consumers", "jobs", "queries", "rules", "tables"})
 OF_A_SERVICE = frozenset({"main", "schema", "settings", "worker"})
 FILES_BESIDE_ROLES = {
-    "services/applications/paging.py": "the cursors that its lists have in common",
+    "services/applications/paging.py": "the cursors of its notices and of its feed of changes",
     "services/applications/wire.py": "types of request bodies that several of its nouns share",
-    "services/budget/edge.py": "what every route of the budget asks of its caller, and the act that a booking is written for",
+    "services/budget/edge.py": "the act that a booking is written for and the seal, for every edge of the budget",
     "services/budget/sealing.py": "the cipher of payees' accounts, used by two nouns and known to no other service",
-    "services/notifications/paging.py": "the one cursor that both of its lists have",
 }
 
 # The first argument is what is acted on; a transaction before it is the ground that the caller stands on.

@@ -19,7 +19,7 @@ VERB_NOUN = re.compile(r"[a-z]+([A-Z][a-z0-9]*)+")
 VERBS = frozenset(
     {
         "approve", "change", "check", "count", "decide", "end", "enter", "erase", "file", "get", "import", "list", "make",
-        "mark", "open", "post", "record", "refuse", "register", "reject", "supersede", "take", "validate", "withdraw",
+        "mark", "open", "post", "record", "refuse", "register", "reject", "settle", "supersede", "take", "validate", "withdraw",
     }
 )  # fmt: skip
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

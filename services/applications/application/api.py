@@ -13,7 +13,10 @@ from services.applications.application.commands import By
 from services.applications.application.rules import check_filer, sees_own_only
 from services.applications.exit.commands import leave_case, lock_case
 from services.applications.intake.rules import STATE_TEXTS, WAITING_ON_TITLES_ZH, Actor, OpenPoints, State, next_step
-from services.applications.paging import Place, id_of_last, place_after
+from services.applications.matter.api import SameMatterView
+from services.applications.matter.queries import same_matters
+from services.applications.matter.rules import lines_to_compare
+from services.applications.paging import Place, place_after
 from services.applications.policy.in_use import catalogue
 from services.applications.review.rules import REASON_CHARS_MAX, officer_of
 from services.applications.wire import OfficerName
@@ -21,7 +24,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.uscc import Uscc
 from shared.web import IfMatch, Live, Wire, etag, require_version, router
 
@@ -149,6 +152,7 @@ class WholeApplication(ApplicationView):
     history: list[StepView]
     decisions: list[DecisionView]
     late_changes: list[LateChangeView]
+    same_matters: list[SameMatterView]
 
 
 class ChangedPage(BaseModel):
@@ -215,6 +219,9 @@ async def get_application(
         steps = await queries.history(tx, application_id=application_id)
         decided = [] if sees_own_only(caller) else await queries.decisions(tx, application_id=application_id)
         late = await queries.late_changes(tx, application_id=application_id)
+        compared = catalogue().policy(row.policy_id).compared_lines_on(row.filed_on)
+        lines = frozenset() if sees_own_only(caller) else lines_to_compare(compared, item_id=row.item_id)
+        same = await same_matters(tx, lines={row.id: lines}, caller=caller)
     response.headers.update(etag(row.version))
     return WholeApplication(
         **view.model_dump(),
@@ -222,6 +229,7 @@ async def get_application(
         history=[StepView.of(each, reader=caller) for each in steps],
         decisions=[DecisionView.model_validate(each) for each in decided],
         late_changes=[LateChangeView.model_validate(each) for each in late],
+        same_matters=[SameMatterView.of(each, clause=compared.clause) for each in same.get(row.id, ())],
     )
 
 

@@ -14,6 +14,7 @@ from services.applications.application.tables import application
 from services.applications.claim.rules import Claim
 from services.applications.deadline.rules import Deadline
 from services.applications.intake.rules import State
+from services.applications.policy.entry import Entry
 from shared.caller import Caller
 from shared.clock import Moment
 from shared.db import ByName, Tx
@@ -197,7 +198,7 @@ VALUES (:id, :version, :action, :state, :state, :caller, :at, :on, :reason, :cla
 """)
 
 
-async def note_step(tx: Tx, case: Case, *, action: str, reason: str, clause: str, by: By, moment: Moment) -> None:
+async def note_step(tx: Tx, case: Case, *, action: str, reason: str, rule: Entry, by: By, moment: Moment) -> None:
     """Write something down about a case that does not move it."""
     await tx.execute(
         _NOTE,
@@ -210,8 +211,8 @@ async def note_step(tx: Tx, case: Case, *, action: str, reason: str, clause: str
             "at": moment.at,
             "on": moment.on,
             "reason": reason,
-            "clause": clause,
-            "rule_version": case.item_version,
+            "clause": rule.clause,
+            "rule_version": rule.version,
         },
     )
 

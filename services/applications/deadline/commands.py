@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import select, text
 
-from services.applications.application.commands import By, Move, case_columns, case_of, event_fields, move_cases
+from services.applications.application.commands import By, Case, Move, case_columns, case_of, event_fields, move_cases
 from services.applications.application.tables import application
 from services.applications.deadline.rules import Deadline, recompute
 from services.applications.intake.rules import Actor, State, check_transition
@@ -33,15 +33,26 @@ async def lapse_uncorrected(tx: Tx, *, catalogue: Catalogue, moment: Moment) -> 
         rule = catalogue.policy(case.policy_id).acceptance_on(case.filed_on)
         moves.append(Move(before=case, after=after, action="lapse", clause=rule.clause, rule_version=rule.version, reason=LAPSED_ZH))
     moved = await move_cases(tx, moves, by=CLOCK, moment=moment)
-    await outbox.append(tx, *(ApplicationLapsed(**event_fields(case, moment=moment), reason=LAPSED_ZH) for case in moved))
+    await outbox.append(tx, *(_lapsed(case, catalogue=catalogue, moment=moment) for case in moved))
     return len(moved)
+
+
+def _lapsed(case: Case, *, catalogue: Catalogue, moment: Moment) -> ApplicationLapsed:
+    """At the stage that sent it back: one of the review, or acceptance."""
+    acceptance = catalogue.policy(case.policy_id).acceptance_on(case.filed_on)
+    return ApplicationLapsed(**event_fields(case, moment=moment), stage=case.stage or acceptance.id, reason=LAPSED_ZH)
 
 
 _TERMS = text("SELECT DISTINCT due_working_days, due_from_day, due_on FROM application WHERE due_working_days IS NOT NULL")
 _SET = text("""
-UPDATE application a SET due_on = r.due_on
-FROM jsonb_populate_recordset(NULL::application, CAST(:terms AS jsonb)) r
-WHERE (a.due_working_days, a.due_from_day) = (r.due_working_days, r.due_from_day) AND a.due_on IS DISTINCT FROM r.due_on
+WITH changed AS (
+    SELECT a.id, r.due_on
+    FROM application a
+    JOIN jsonb_populate_recordset(NULL::application, CAST(:terms AS jsonb)) r USING (due_working_days, due_from_day)
+    WHERE a.due_on IS DISTINCT FROM r.due_on
+    ORDER BY a.id FOR UPDATE OF a
+)
+UPDATE application a SET due_on = changed.due_on FROM changed WHERE a.id = changed.id
 """)
 
 

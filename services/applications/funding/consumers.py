@@ -51,19 +51,19 @@ async def on_answer(tx: Tx, event: MoneyEvent) -> None:
     assert case is not None, "the budget answers only about cases that were proposed to it"
     answer = BudgetAnswer(event.type)
     found = after_answer(_position(case), answer=answer) if case.proposal_id == event.proposal_id else None
-    item = catalogue().item_version(case.item_version)
+    rule = catalogue().policy(case.policy_id).money_step_on(answer.step_id, on=case.filed_on)
     if found is None:
         reason = f"late answer of the budget to proposal {event.proposal_id}: {event.type}"
-        await note_step(tx, case, action="late_answer", reason=reason, clause=item.clause, by=BUDGET, moment=moment)
+        await note_step(tx, case, action="late_answer", reason=reason, rule=rule, by=BUDGET, moment=moment)
         return
     position, transition = found
     after = _after(case, position=position, event=event)
     move = Move(
         before=case,
         after=after,
-        action=event.type.split(".")[1],
-        clause=item.clause,
-        rule_version=item.version,
+        action=answer.step_id,
+        clause=rule.clause,
+        rule_version=rule.version,
         reason=getattr(event, "reason", None),
         facts={"voucher": voucher} if (voucher := getattr(event, "voucher", None)) else {},
     )
@@ -160,7 +160,7 @@ def _withdrawn(before: Case, after: Case, event: MoneyEvent) -> CaseEvent:
 
 
 def _lapsed(before: Case, after: Case, event: MoneyEvent) -> CaseEvent:
-    return ApplicationLapsed(**_fields(after, event), reason=_why_left(before))
+    return ApplicationLapsed(**_fields(after, event), stage=before.release_from or before.state, reason=_why_left(before))
 
 
 def _why_left(before: Case) -> str:

@@ -21,7 +21,6 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.clock import Moment
 from shared.day import Day
-from shared.db import Tx
 from shared.errors import Refusal
 from shared.gathering import Gathering
 from shared.idempotency import Answered, Attempt, Once, first_answers, keep_answers
@@ -149,10 +148,6 @@ class RowResults(BaseModel):
     results: list[RowResult]
 
 
-class _Rehearsed(Exception):
-    """Leaves the transaction of a rehearsal, so that nothing of it is written."""
-
-
 @dataclass(frozen=True)
 class FilingCall:
     """One call of the single route, waiting for its turn."""
@@ -229,8 +224,9 @@ async def file_applications(body: FileApplications, caller: Annotated[Caller, ma
         if (answer := await once.first_answer(tx)) is not None:
             return answer
         moment = live.now()
-        outcomes = await _file_readable(tx, body.rows, live=live, caller=caller, moment=moment)
-        return await once.keep(tx, RowResults(results=outcomes), status=200)
+        call = _read_rows(body.rows, moment=moment)
+        outcomes = await commands.file_rows(tx, list(call.readable.values()), ground=_ground(live), caller=caller, moment=moment)
+        return await once.keep(tx, call.answered(outcomes), status=200)
 
 
 @intake.post(
@@ -240,26 +236,27 @@ async def file_applications(body: FileApplications, caller: Annotated[Caller, ma
 )
 async def validate_applications(body: FileApplications, caller: Annotated[Caller, may("applications:file")], live: Live) -> RowResults:
     moment = live.now()
-    results: list[RowResult] = []
-    try:
-        async with live.transaction() as tx:
-            results = await _file_readable(tx, body.rows, live=live, caller=caller, moment=moment)
-            raise _Rehearsed
-    except _Rehearsed:
-        pass
-    return RowResults(results=[_rehearsed(result) for result in results])
+    call = _read_rows(body.rows, moment=moment)
+    async with live.snapshot() as tx:
+        outcomes = await commands.rehearse_rows(tx, list(call.readable.values()), ground=_ground(live), caller=caller, moment=moment)
+    return call.answered(outcomes)
 
 
-def _rehearsed(result: RowResult) -> RowResult:
-    """A number or an id that was given out in a rehearsal means nothing, so it is not told."""
-    if result.status != "created" or result.filed is None:
-        return result
-    return result.model_copy(update={"filed": result.filed.model_copy(update={"application_id": None, "case_number": None, "version": None})})
+@dataclass(frozen=True)
+class _Batch:
+    """The rows of a call by their place: those that could be read, and the answers of those that could not."""
+
+    readable: dict[int, Row]
+    unreadable: dict[int, RowResult]
+
+    def answered(self, outcomes: Sequence[Outcome]) -> RowResults:
+        """`outcomes` of the readable rows, in their order."""
+        results = {index: _result(outcome, index=index) for index, outcome in zip(self.readable, outcomes, strict=True)} | self.unreadable
+        return RowResults(results=[results[index] for index in range(len(results))])
 
 
-async def _file_readable(tx: Tx, rows: Sequence[Any], *, live: LiveState, caller: Caller, moment: Moment) -> list[RowResult]:
-    """Read each row, file those that could be read, and answer all in their order."""
-    results: dict[int, RowResult] = {}
+def _read_rows(rows: Sequence[Any], *, moment: Moment) -> _Batch:
+    unreadable: dict[int, RowResult] = {}
     readable: dict[int, Row] = {}
     references: set[str] = set()
     traceparent = current_traceparent()
@@ -267,20 +264,20 @@ async def _file_readable(tx: Tx, rows: Sequence[Any], *, live: LiveState, caller
         try:
             row = _READ.validate_python(raw).row(moment=moment, traceparent=traceparent)
         except ValidationError as error:
-            results[index] = _refused(index, invalid(error.errors()))
+            unreadable[index] = _refused(index, invalid(error.errors()))
             continue
         if row.row_reference in references:
-            results[index] = _refused(index, repeated_reference(row.row_reference))
+            unreadable[index] = _refused(index, repeated_reference(row.row_reference))
             continue
         references.add(row.row_reference)
         readable[index] = row
-    outcomes = await commands.file_rows(tx, list(readable.values()), ground=_ground(live), caller=caller, moment=moment)
-    for index, outcome in zip(readable, outcomes, strict=True):
-        if outcome.refusal is not None:
-            results[index] = _refused(index, outcome.refusal)
-        else:
-            results[index] = RowResult(index=index, status=outcome.status, filed=FiledView.of(outcome))
-    return [results[index] for index in range(len(rows))]
+    return _Batch(readable=readable, unreadable=unreadable)
+
+
+def _result(outcome: Outcome, *, index: int) -> RowResult:
+    if outcome.refusal is not None:
+        return _refused(index, outcome.refusal)
+    return RowResult(index=index, status=outcome.status, filed=FiledView.of(outcome))
 
 
 _READ = TypeAdapter(FileApplication)

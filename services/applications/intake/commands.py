@@ -1,6 +1,6 @@
 """Filing: rows of a caller become applications, or new versions of those they already are. The edge owns the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -13,7 +13,14 @@ from services.applications.item.rules import Applicant, Park
 from services.applications.known import queries as known
 from services.applications.policy.catalogue import Catalogue
 from services.applications.row.commands import JudgedRow, Row, WrittenRow, correct_rows, insert_rows, keep_late_changes
-from services.applications.row.queries import Background, StandingRow, lock_background, rows_with_taken_number
+from services.applications.row.queries import (
+    Background,
+    StandingRow,
+    lock_background,
+    read_background,
+    rows_with_taken_key,
+    rows_with_taken_number,
+)
 from services.applications.row.rules import RowVerdict, check_portal_number, filed_meanwhile, judge_row, portal_number_taken, row_fingerprint
 from shared import outbox
 from shared.caller import Caller, require_creating_in
@@ -76,21 +83,41 @@ async def file_rows(tx: Tx, rows: Sequence[Row], *, ground: Ground, caller: Call
     """Take up to 1,000 rows with distinct references, each on its own merits; answers come in the order of the rows."""
     assert len(rows) <= ROWS_PER_CALL_MAX
     call = _Call(ground=ground, caller=caller, moment=moment)
-    backgrounds = await _lock_background(tx, call, rows)
+    await _judge_all(tx, call, rows, backgrounds=await lock_background(tx, caller=caller, **_named(rows)))
+    await _write(tx, call)
+    await outbox.append(tx, *call.events, traceparents=call.traceparents)
+    return [call.outcomes[row.row_reference] for row in rows]
+
+
+async def rehearse_rows(tx: Tx, rows: Sequence[Row], *, ground: Ground, caller: Caller, moment: Moment) -> list[Outcome]:
+    """What file_rows would answer now, by looking alone: nothing is locked or written, and no case number is used up."""
+    assert len(rows) <= ROWS_PER_CALL_MAX
+    call = _Call(ground=ground, caller=caller, moment=moment)
+    await _judge_all(tx, call, rows, backgrounds=await read_background(tx, caller=caller, **_named(rows)))
+    judged = [*call.new, *call.corrected]
+    keys = {each.row.row_reference: each.judgement.once_key for each in judged if each.judgement.once_key is not None}
+    key_taken = await rows_with_taken_key(tx, caller=caller, keys=keys) if keys else set()
+    number_taken = await _rows_with_taken_number(tx, call, judged)
+    for each in judged:
+        reference = each.row.row_reference
+        if reference in number_taken or reference in key_taken:
+            _refuse(call, each.row, _what_is_taken(each, number_taken=number_taken))
+        else:
+            call.outcomes[reference] = _would_be(each)
+    return [call.outcomes[row.row_reference] for row in rows]
+
+
+def _named(rows: Sequence[Row]) -> dict[str, list[str]]:
+    return {"references": [row.row_reference for row in rows], "usccs": [row.filing.claim.applicant_uscc for row in rows]}
+
+
+async def _judge_all(tx: Tx, call: _Call, rows: Sequence[Row], *, backgrounds: Sequence[Background]) -> None:
     call.parks = await known.parks(tx, park_codes={row.filing.claim.park_code for row in rows if row.filing.claim.park_code is not None})
     for row, background in zip(rows, backgrounds, strict=True):
         try:
             _judge(call, row, background=background)
         except Refusal as refusal:
             _refuse(call, row, refusal)
-    await _write(tx, call)
-    await outbox.append(tx, *call.events, traceparents=call.traceparents)
-    return [call.outcomes[row.row_reference] for row in rows]
-
-
-async def _lock_background(tx: Tx, call: _Call, rows: Sequence[Row]) -> list[Background]:
-    usccs = [row.filing.claim.applicant_uscc for row in rows]
-    return await lock_background(tx, caller=call.caller, references=[row.row_reference for row in rows], usccs=usccs)
 
 
 def _judge(call: _Call, row: Row, *, background: Background) -> None:
@@ -181,7 +208,6 @@ async def _write(tx: Tx, call: _Call) -> None:
 
 
 def _settle(call: _Call, each: JudgedRow, *, written: WrittenRow, status: RowStatus, event: Event) -> None:
-    judgement = each.judgement
     call.outcomes[each.row.row_reference] = Outcome(
         row_reference=each.row.row_reference,
         status=status,
@@ -189,18 +215,40 @@ def _settle(call: _Call, each: JudgedRow, *, written: WrittenRow, status: RowSta
         case_number=written.case_number,
         version=written.version,
         state=State.FILED,
-        open_points=OpenPoints(unverified=judgement.unverified, missing_evidence=judgement.missing_evidence),
+        open_points=_points(each),
     )
     call.events.append(event)
     call.traceparents.append(each.row.traceparent)
 
 
+def _would_be(each: JudgedRow) -> Outcome:
+    """Of a rehearsal: a case that is not there yet has no id, number or version."""
+    reference, points = each.row.row_reference, _points(each)
+    if each.standing is None:
+        return Outcome(row_reference=reference, status="created", state=State.FILED, open_points=points)
+    case = each.standing.case
+    return Outcome(
+        row_reference=reference,
+        status="changed",
+        application_id=case.id,
+        case_number=case.case_number,
+        version=case.version + 1,
+        state=State.FILED,
+        open_points=points,
+    )
+
+
+def _points(each: JudgedRow) -> OpenPoints:
+    return OpenPoints(unverified=each.judgement.unverified, missing_evidence=each.judgement.missing_evidence)
+
+
 async def _answer_unwritten(tx: Tx, call: _Call, unwritten: Sequence[JudgedRow]) -> None:
-    """These rows met a constraint: the same row came by another call, or another row has the portal number or the once key."""
-    rows = [each.row for each in unwritten]
-    backgrounds = await _lock_background(tx, call, rows)
-    numbers = {row.row_reference: row.portal_number for row in rows if row.portal_number is not None}
-    taken = await rows_with_taken_number(tx, caller=call.caller, numbers=numbers) if numbers else set()
+    """These rows met a constraint: the same row came by another call, or another row has the portal number or the once key.
+
+    Nothing more is written for them, so nothing is locked: a lock taken now, after the rows of this call, could meet another call's.
+    """
+    backgrounds = await read_background(tx, caller=call.caller, **_named([each.row for each in unwritten]))
+    number_taken = await _rows_with_taken_number(tx, call, unwritten)
     for each, background in zip(unwritten, backgrounds, strict=True):
         row, standing = each.row, background.standing
         if each.standing is None and standing is not None:
@@ -208,10 +256,19 @@ async def _answer_unwritten(tx: Tx, call: _Call, unwritten: Sequence[JudgedRow])
                 call.outcomes[row.row_reference] = _as_it_stands(call, row, standing=standing, applicant=background.applicant, status="unchanged")
             else:
                 _refuse(call, row, filed_meanwhile())
-        elif row.portal_number is not None and row.row_reference in taken:
-            _refuse(call, row, portal_number_taken(row.portal_number))
         else:
-            _refuse(call, row, already_filed(each.judgement.item) if each.judgement.once_key is not None else filed_meanwhile())
+            _refuse(call, row, _what_is_taken(each, number_taken=number_taken))
+
+
+async def _rows_with_taken_number(tx: Tx, call: _Call, judged: Sequence[JudgedRow]) -> set[str]:
+    numbers = {each.row.row_reference: each.row.portal_number for each in judged if each.row.portal_number is not None}
+    return await rows_with_taken_number(tx, caller=call.caller, numbers=numbers) if numbers else set()
+
+
+def _what_is_taken(each: JudgedRow, *, number_taken: Collection[str]) -> Refusal:
+    if each.row.portal_number is not None and each.row.row_reference in number_taken:
+        return portal_number_taken(each.row.portal_number)
+    return already_filed(each.judgement.item) if each.judgement.once_key is not None else filed_meanwhile()
 
 
 def _case_fields(call: _Call, each: JudgedRow, *, written: WrittenRow) -> dict[str, object]:

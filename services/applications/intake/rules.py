@@ -9,7 +9,7 @@ from typing import NamedTuple
 from services.applications.claim.rules import Claim, check_amount, check_days, complete_claim, once_key
 from services.applications.evidence.rules import Evidence, check_evidence, missing_evidence
 from services.applications.item.rules import UNVERIFIED_TITLES_ZH, Applicant, Park, Unverified, check_eligibility, item_for_filing
-from services.applications.policy.catalogue import Acceptance, Catalogue, Decider, Item, Policy, Stage
+from services.applications.policy.catalogue import Acceptance, Catalogue, Decider, Item, MoneyStepId, Policy, Stage
 from shared.errors import Conflict, Refusal
 
 
@@ -134,6 +134,10 @@ class BudgetAnswer(StrEnum):
     PAYMENT_CONFIRMED = "budget.payment_confirmed.v1"
     PAYMENT_RETURNED = "budget.payment_returned.v1"
     PAYMENT_CLAWED_BACK = "budget.payment_clawed_back.v1"
+
+    @property
+    def step_id(self) -> MoneyStepId:
+        return MoneyStepId(self.value.split(".")[1])
 
 
 _MOVED_BY_ANSWER = {

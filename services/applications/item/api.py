@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from services.applications.policy.catalogue import Item, Referral
 from services.applications.policy.in_use import catalogue
 from shared.auth import anyone
+from shared.day import Day
 from shared.web import Live, router
 
 items = router("items")
@@ -80,7 +81,7 @@ class ItemsView(BaseModel):
 async def list_items(
     _: Annotated[None, anyone()],
     live: Live,
-    on: Annotated[date | None, Query(description="Day of filing; today when left out | 申报日期，缺省为当日")] = None,
+    on: Annotated[Day | None, Query(description="Day of filing; today when left out | 申报日期，缺省为当日")] = None,
 ) -> ItemsView:
     policies = catalogue()
     day = on or live.now().on

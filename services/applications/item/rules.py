@@ -150,12 +150,6 @@ def check_eligibility(
     return tuple(dict.fromkeys(wanted))
 
 
-def lines_to_compare(policy: Policy, *, item_id: str, on: date) -> frozenset[str]:
-    """Other lines under which the same project, park or hire may have been claimed: shown to the reviewers, never a refusal."""
-    groups = policy.compared_lines_on(on).groups
-    return frozenset(line for group in groups if item_id in group for line in group if line != item_id)
-
-
 def _check_kind(item: Item, *, claim: Claim, policy: Policy, applicant: Applicant, park: Park | None, filed_on: date) -> list[Unverified]:
     kinds = [policy.applicant_kind_on(kind, on=filed_on) for kind in item.applicants.kinds_for(claim.level)]
     answers = [_wanted_for(way, claim=claim, applicant=applicant, park=park, filed_on=filed_on) for kind in kinds for way in kind.known_by]

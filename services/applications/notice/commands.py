@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert, text, update
 
@@ -12,7 +13,16 @@ from services.applications.intake.rules import Actor, State, check_transition, w
 from services.applications.known import queries as known
 from services.applications.notice import queries
 from services.applications.notice.queries import Notice
-from services.applications.notice.rules import ON_NOTICE, NoticeDays, NoticeState, check_opening, check_superseding, may_confirm, notice_days
+from services.applications.notice.rules import (
+    ON_NOTICE,
+    NoticeDays,
+    NoticeState,
+    check_opening,
+    check_superseding,
+    closes_at,
+    may_confirm,
+    notice_days,
+)
 from services.applications.notice.tables import notice, notice_case
 from services.applications.policy.catalogue import NoticeRule
 from shared import outbox
@@ -24,7 +34,6 @@ from shared.events.applications import AwardConfirmed, NoticeOpened
 from shared.ids import new_id
 
 CLOCK = By(caller="service:applications")
-CLOSED_PER_RUN_MAX = 20
 
 
 async def open_notice(tx: Tx, *, ids: Sequence[UUID], ground: Ground, caller: Caller, moment: Moment) -> Notice:
@@ -72,14 +81,6 @@ async def supersede_notice(tx: Tx, *, notice_id: UUID, reason: str, ground: Grou
     return opened
 
 
-async def close_due_notices(tx: Tx, *, ground: Ground, moment: Moment) -> int:
-    """Confirm the awards whose notice ended without an undecided objection; returns how much was done."""
-    done = 0
-    for notice_id in await queries.due_notices(tx, on=moment.on, most=CLOSED_PER_RUN_MAX):
-        done += await close_notice(tx, notice_id=notice_id, ground=ground, moment=moment)
-    return done
-
-
 async def close_notice(tx: Tx, *, notice_id: UUID, ground: Ground, moment: Moment) -> int:
     """Confirm what is ripe on one notice, and close it once nothing is left on it; returns how many cases moved or notices closed."""
     due = await queries.lock_notice(tx, notice_id=notice_id)
@@ -89,7 +90,9 @@ async def close_notice(tx: Tx, *, notice_id: UUID, ground: Ground, moment: Momen
     ids = await queries.case_ids(tx, notice_id=due.id)
     cases = await lock_cases(tx, ids=ids)
     objections = await queries.objections_to(tx, ids=ids)
-    ripe = [case for case in cases.values() if may_confirm(case.state, days=due.days, on=moment.on, objections=objections.get(case.id, ()))]
+    (rule,) = (rule for rule in ground.catalogue.notice_rules() if rule.version == due.rule_version)
+    end = closes_at(due.days, rule=rule, zone=ZoneInfo(ground.city.timezone))
+    ripe = [case for case in cases.values() if may_confirm(case.state, closes_at=end, at=moment.at, objections=objections.get(case.id, ()))]
     moved = await move_cases(tx, [_confirmation(case, ground=ground) for case in ripe], by=CLOCK, moment=moment)
     held = [case for case in cases.values() if case.state in ON_NOTICE and case not in ripe]
     if not held:

@@ -38,7 +38,7 @@ async def lock_notice(tx: Tx, *, notice_id: UUID) -> Notice:
 # A notice that only waits for a decision on objections is passed over, so that it never stands in the way of others.
 _DUE = text("""
 SELECT n.id FROM notice n
-WHERE n.state = 'open' AND n.closes_on <= :on AND (
+WHERE n.state = 'open' AND (n.closes_on < :on OR n.closes_on = :on AND n.rule_version = ANY(CAST(:closing_today AS text[]))) AND (
     EXISTS (
         SELECT FROM notice_case c JOIN application a ON a.id = c.application_id
         WHERE c.notice_id = n.id AND a.state = 'on_notice'
@@ -51,9 +51,10 @@ ORDER BY n.closes_on, n.id LIMIT :most
 """)
 
 
-async def due_notices(tx: Tx, *, on: date, most: int) -> Sequence[UUID]:
-    """Open notices past their closing day with something to do about them."""
-    return (await tx.execute(_DUE, {"on": on, "most": most, "undecided": [state.value for state in UNDECIDED]})).scalars().all()
+async def due_notices(tx: Tx, *, on: date, closing_today: Sequence[str], most: int) -> Sequence[UUID]:
+    """Open notices past their closing day, or on it under one of the rules given, with something to do about them."""
+    wanted = {"on": on, "closing_today": list(closing_today), "most": most, "undecided": [state.value for state in UNDECIDED]}
+    return (await tx.execute(_DUE, wanted)).scalars().all()
 
 
 async def case_ids(tx: Tx, *, notice_id: UUID) -> Sequence[UUID]:

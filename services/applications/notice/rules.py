@@ -1,7 +1,7 @@
 """Decisions about public notices (公示) and objections: when one opens and closes, what counts, and what an objection does."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -16,6 +16,8 @@ CASES_PER_NOTICE_MAX = 1_000
 
 # Where a case is while the public can object to its award.
 ON_NOTICE = frozenset({State.ON_NOTICE, State.SUSPENDED})
+# Where an objection that came in time and was entered late finds it: the award is confirmed, its payment perhaps on its way.
+PAST_NOTICE = frozenset({State.CONFIRMED, State.PAYING, State.PAID})
 
 
 class NoticeEmpty(Refusal):
@@ -110,7 +112,7 @@ _OBJECTION_STEPS = {
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeDays:
-    """First and last day are both shown to the public; the job closes the notice on `closes_on`."""
+    """First and last day are both shown to the public; the job closes the notice on `closes_on`, from the hour that its rule names."""
 
     first_day: date
     last_day: date
@@ -193,8 +195,13 @@ def check_objection_step(state: ObjectionState, *, target: ObjectionState) -> No
 def case_after_objection(case: State, *, decided: ObjectionState, others: Collection[ObjectionState]) -> State:
     """Where the decision of one objection leads the case, in view of the other objections to it.
 
-    REFUSED is a target: with money held the case gets there through `intake.rules.leave`.
+    REFUSED is a target: with money held the case gets there through `intake.rules.leave`. A confirmed award is not suspended any more, but it
+    ends when an objection to it is upheld; what is on its way or paid stays as it is, and is a matter of recovery.
     """
+    if case is State.CONFIRMED:
+        return State.REFUSED if decided is ObjectionState.UPHELD else case
+    if case not in ON_NOTICE:
+        return case
     if decided is ObjectionState.ADMITTED:
         return State.SUSPENDED
     if decided is ObjectionState.UPHELD:
@@ -204,14 +211,37 @@ def case_after_objection(case: State, *, decided: ObjectionState, others: Collec
     return case
 
 
-def is_closing_day(days: NoticeDays, *, on: date) -> bool:
-    """From the first working day after the last day on."""
-    return on >= days.closes_on
+def closes_at(days: NoticeDays, *, rule: NoticeRule, zone: ZoneInfo) -> datetime:
+    """The instant from which the notice is closed: until then what was received on the last day can be entered in time."""
+    return datetime.combine(days.closes_on, time(rule.closing.from_hour), tzinfo=zone)
 
 
-def may_confirm(case: State, *, days: NoticeDays, on: date, objections: Collection[ObjectionState]) -> bool:
+def closing_today(rules: Iterable[NoticeRule], *, at: datetime, zone: ZoneInfo) -> list[str]:
+    """The versions under which a notice whose closing day is today is closed by now."""
+    return [rule.version for rule in rules if at.astimezone(zone).hour >= rule.closing.from_hour]
+
+
+def may_confirm(case: State, *, closes_at: datetime, at: datetime, objections: Collection[ObjectionState]) -> bool:
     """Whether the closing job confirms the award: an objection that came in time and is undecided holds it back, admitted or not."""
-    return case is State.ON_NOTICE and is_closing_day(days, on=on) and not UNDECIDED & set(objections)
+    return case is State.ON_NOTICE and at >= closes_at and not UNDECIDED & set(objections)
+
+
+def next_step_of_objection(state: ObjectionState, *, case: State) -> tuple[str, str]:
+    """What the officers do next, in Chinese and English."""
+    if state is ObjectionState.UPHELD and case in (State.PAYING, State.PAID):
+        return "异议成立，款项已在途或已支付：请按规定追回资金。", "Upheld, and the money is on its way or paid: have it recovered."
+    if state not in UNDECIDED:
+        return "异议已处理完毕。", "The objection is decided."
+    if state is ObjectionState.RECEIVED:
+        zh, en = "请决定是否受理该异议。", "Decide whether it is admitted."
+    else:
+        zh, en = "请核查后决定异议是否成立。", "Look into it, then uphold or dismiss it."
+    if case is State.CONFIRMED:
+        hold_zh = "支持已确认、尚未支付：请先通知资金管理人员暂缓支付；异议成立的，撤销支持并释放资金。"
+        return hold_zh + zh, f"The award is confirmed and not paid: have the payment held; if upheld, the award ends and its money is released. {en}"
+    if case in PAST_NOTICE:
+        return f"款项已在途或已支付：异议成立的，按规定追回资金。{zh}", f"The money is on its way or paid: if upheld, it is recovered. {en}"
+    return zh, en
 
 
 def _check_list(numbers: Sequence[str]) -> None:

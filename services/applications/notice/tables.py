@@ -1,6 +1,6 @@
 """Public notices (公示), the awards they list, and the objections to them."""
 
-from sqlalchemy import BigInteger, Column, Date, DateTime, ForeignKeyConstraint, Index, Sequence, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, ForeignKeyConstraint, Index, Sequence, Table, Text, UniqueConstraint, Uuid
 
 from services.applications.schema import metadata
 
@@ -14,7 +14,7 @@ notice = Table(
     Column("state", Text, nullable=False),
     Column("first_day", Date, nullable=False),
     Column("last_day", Date, nullable=False),
-    # The first working day after the last day: the job closes it then.
+    # The first working day after the last day: the job closes it then, from the hour that the rule names.
     Column("closes_on", Date, nullable=False),
     Column("opened_by", Text, nullable=False),
     Column("opened_at", DateTime(timezone=True), nullable=False),
@@ -53,6 +53,8 @@ objection = Table(
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("entered_by", Text, nullable=False),
     Column("entered_at", DateTime(timezone=True), nullable=False),
+    # Received in time, and entered when the award was confirmed already.
+    Column("entered_late", Boolean, nullable=False),
     Column("decided_by", Text, nullable=True),
     Column("decided_at", DateTime(timezone=True), nullable=True),
     Column("reason", Text, nullable=True),

@@ -8,16 +8,16 @@ from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.applications.intake.commands import Ground
-from services.applications.notice.rules import ObjectionState
+from services.applications.intake.rules import State
+from services.applications.notice.rules import ObjectionState, next_step_of_objection
 from services.applications.objection import commands, queries
-from services.applications.paging import id_of_last
 from services.applications.policy.in_use import catalogue
 from services.applications.review.rules import REASON_CHARS_MAX
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.web import IfMatch, Live, Wire, etag, require_version, router
 
 objections = router("objections")
@@ -49,7 +49,10 @@ class DecideObjection(Wire):
 
 
 class ObjectionView(BaseModel):
-    """Grounds and reason may name people: they are shown to the officers who decide, and go nowhere else."""
+    """Grounds and reason may name people: they are shown to the officers who decide, and go nowhere else.
+
+    `entered_late`: received in time, and entered when the award was confirmed already; the next step says what can still be done.
+    """
 
     id: UUID
     notice_id: UUID
@@ -59,14 +62,18 @@ class ObjectionView(BaseModel):
     grounds: str
     received_at: datetime
     entered_by: str
+    entered_late: bool
     decided_by: str | None
     decided_at: datetime | None
     reason: str | None
     case_state: str
+    next_step_zh: str
+    next_step_en: str
 
     @classmethod
     def of(cls, row: AnyRow, *, case_state: str) -> "ObjectionView":
-        return cls.model_validate({**row._mapping, "case_state": case_state})
+        next_zh, next_en = next_step_of_objection(ObjectionState(row.state), case=State(case_state))
+        return cls.model_validate({**row._mapping, "case_state": case_state, "next_step_zh": next_zh, "next_step_en": next_en})
 
 
 @objections.post("/v1/objections", status_code=201, response_model=ObjectionView, summary="Enter an objection to a notice | 登记公示异议")

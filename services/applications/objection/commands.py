@@ -7,13 +7,14 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert, select, update
 
-from services.applications.application.commands import By, Case, Move, event_fields, move_cases
+from services.applications.application.commands import By, Case, Move, event_fields, move_cases, note_step
 from services.applications.exit.commands import leave_case, lock_case
 from services.applications.intake.commands import Ground
 from services.applications.intake.rules import Actor, State, check_transition, waiting_on
 from services.applications.notice import queries
 from services.applications.notice.rules import (
     ON_NOTICE,
+    PAST_NOTICE,
     UNDECIDED,
     ObjectionState,
     case_after_objection,
@@ -36,6 +37,7 @@ TOLD_ZH = {
     State.ON_NOTICE: "异议核查完毕，继续公示程序",
     State.REFUSED: "公示期内的异议经核查成立，不予支持",
 }
+ENTERED_LATE_ZH = "公示期内收到的异议，于支持确认后登记"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +51,18 @@ class Concerned:
 async def enter_objection(
     tx: Tx, *, notice_id: UUID, application_id: UUID, grounds: str, received_at: datetime, ground: Ground, caller: Caller, moment: Moment
 ) -> Concerned:
-    """Take an objection in. It counts by when it reached the office, so it may be entered after the last day."""
+    """Take an objection in. It counts by when it reached the office: it may be entered after the last day, even when the award is confirmed."""
     notice = await queries.lock_notice(tx, notice_id=notice_id)
     if application_id not in await queries.case_ids(tx, notice_id=notice_id):
         raise NotFound("The notice does not list this case.", detail_zh="该公示未列入此案件。", pointer="/application_id")
     case = await lock_case(tx, application_id=application_id, caller=caller)
     zone = ZoneInfo(ground.city.timezone)
     check_objection_in_time(notice.days, opened_at=notice.opened_at, received_at=received_at, entered_at=moment.at, zone=zone)
-    if case.state not in ON_NOTICE:
+    entered_late = case.state in PAST_NOTICE
+    if entered_late:
+        rule = ground.catalogue.policy(case.policy_id).notice_rule_on(case.filed_on)
+        await note_step(tx, case, action="objection_entered_late", reason=ENTERED_LATE_ZH, rule=rule, by=By(caller=caller.id), moment=moment)
+    elif case.state not in ON_NOTICE:
         check_transition(case.state, target=State.SUSPENDED, by=Actor.CITY)
     entered = {
         "id": new_id(),
@@ -68,6 +74,7 @@ async def enter_objection(
         "received_at": received_at,
         "entered_by": caller.id,
         "entered_at": moment.at,
+        "entered_late": entered_late,
     }
     return Concerned(objection=(await tx.execute(insert(objection).values(**entered).returning(objection))).one(), case=case)
 
@@ -75,7 +82,7 @@ async def enter_objection(
 async def decide_objection(
     tx: Tx, standing: AnyRow, *, target: ObjectionState, reason: str, ground: Ground, caller: Caller, moment: Moment
 ) -> Concerned:
-    """Admit, not admit, uphold or dismiss; the case follows: suspended, released and refused, or back on notice."""
+    """Admit, not admit, uphold or dismiss; the case follows as far as it still can: suspended, released and refused, or back on notice."""
     check_objection_step(ObjectionState(standing.state), target=target)
     text = check_reason(reason, pointer="/reason")
     case = await lock_case(tx, application_id=standing.application_id, caller=caller)
@@ -83,7 +90,7 @@ async def decide_objection(
     decided = (await tx.execute(update(objection).where(objection.c.id == standing.id).values(**values).returning(objection))).one()
     others = await _other_objections(tx, standing)
     state = case_after_objection(case.state, decided=target, others=others)
-    if case.state in ON_NOTICE and state is not case.state:
+    if state is not case.state:
         case = await _follow(tx, case, state=state, objection_id=standing.id, ground=ground, caller=caller, moment=moment)
     return Concerned(objection=decided, case=case)
 

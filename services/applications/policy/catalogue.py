@@ -1,19 +1,17 @@
-"""What a policy is made of: dated entries, each with its clause, and the catalogue that finds the one in force."""
+"""What a policy is made of, and the catalogue that finds what is in force on a day."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-# Document number, place in the document, and the words relied on.
-_SOURCE = re.compile(r"^(?P<document>\S+) (?P<place>\S+): (?P<quote>.+)$")
+from services.applications.policy.entry import Entry, EntryT, Part, Strict, Text, all_in_force
+
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
-_Text = Annotated[str, Field(min_length=1, max_length=500)]
 _WorkingDays = Annotated[int, Field(ge=1, le=250)]
 
 
@@ -34,65 +32,11 @@ class Decider(StrEnum):
     PANEL = "panel"
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class Part(Strict):
-    """A value of an entry. `assumed` says that the law does not, and `why` on what ground it was set."""
-
-    assumed: bool = False
-    why: _Text | None = None
-
-    @model_validator(mode="after")
-    def _check_reason(self) -> Self:
-        if self.assumed != (self.why is not None):
-            raise ValueError("assumed = true and why come together")
-        return self
-
-
-class Entry(Part):
-    """A dated entry. `fingerprint` is the SHA-256 of what the file says, all but `last_day`: a successor may end it, nothing may change it."""
-
-    policy_id: str
-    section: str
-    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    id: Annotated[str, Field(min_length=1, max_length=40)]
-    title_zh: _Text
-    title_en: _Text
-    first_day: date
-    last_day: date
-    source: Annotated[str, Field(pattern=_SOURCE.pattern)]
-
-    @model_validator(mode="after")
-    def _check_days(self) -> Self:
-        if self.last_day < self.first_day:
-            raise ValueError(f"{self.id}: last_day {self.last_day} is before first_day {self.first_day}")
-        return self
-
-    @property
-    def version(self) -> str:
-        """For instance 2023-15/items/4b@2023-06-12: what a case is pinned to."""
-        return f"{self.policy_id}/{self.section}/{self.id.removeprefix(self.policy_id + '/')}@{self.first_day.isoformat()}"
-
-    @property
-    def clause(self) -> str:
-        """Document and place, without the words."""
-        return self.source.partition(": ")[0]
-
-    @property
-    def quote(self) -> str:
-        return self.source.partition(": ")[2]
-
-    def is_in_force(self, on: date) -> bool:
-        return self.first_day <= on <= self.last_day
-
-
 class Applicants(Part):
     """Kinds of applicant that the clause names; `levels_by_kind` where a kind is named for some levels only."""
 
     kinds: Annotated[tuple[_Name, ...], Field(min_length=1)]
-    levels_by_kind: dict[_Name, tuple[_Name, ...]] = {}
+    levels_by_kind: dict[_Name, tuple[_Name, ...]] = Field(default_factory=dict)
 
     def kinds_for(self, level: str | None) -> tuple[str, ...]:
         return tuple(kind for kind in self.kinds if kind not in self.levels_by_kind or level in self.levels_by_kind[kind])
@@ -135,7 +79,7 @@ class Item(Entry):
     short_name_zh: Annotated[str, Field(min_length=1, max_length=20)]
     cap_fen: Annotated[int, Field(gt=0)]
     applicants: Applicants
-    levels: dict[_Name, _Text] = {}
+    levels: dict[_Name, Text] = Field(default_factory=dict)
     once: Once | None = None
     gate: Gate | None = None
     recognition: Recognition | None = None
@@ -176,8 +120,8 @@ class Item(Entry):
 class Referral(Entry):
     """A line without an amount: other rules, other funds; shown here and never payable here."""
 
-    ask_at_zh: _Text
-    ask_at_en: _Text
+    ask_at_zh: Text
+    ask_at_en: Text
 
 
 class WayToKnow(Strict):
@@ -192,8 +136,8 @@ class ApplicantKind(Entry):
 
 
 class EvidenceTitle(Strict):
-    title_zh: _Text
-    title_en: _Text
+    title_zh: Text
+    title_en: Text
 
 
 class EvidenceList(Entry):
@@ -228,8 +172,15 @@ class ObjectionRule(Part):
     dismissed: Literal["resume"]
 
 
+class ClosingRule(Part):
+    """On its closing day a notice is closed from this hour of the city's time on; until then what came in time can be entered."""
+
+    from_hour: Annotated[int, Field(ge=0, le=23)]
+
+
 class NoticeRule(Entry):
     notice_working_days: _WorkingDays
+    closing: ClosingRule
     objection: ObjectionRule
 
 
@@ -245,8 +196,23 @@ class ComparedLines(Entry):
     groups: tuple[tuple[str, ...], ...]
 
 
-class ParkUpgrade(Entry):
-    awards: Literal["each_level"]
+class MoneyStepId(StrEnum):
+    """What the budget can do about a case, by the name of its event."""
+
+    FUNDS_RESERVED = "funds_reserved"
+    FUNDS_WAITING = "funds_waiting"
+    RESERVATION_REFUSED = "reservation_refused"
+    FUNDS_RELEASED = "funds_released"
+    RELEASE_REFUSED = "release_refused"
+    PAYMENT_ORDERED = "payment_ordered"
+    PAYMENT_CONFIRMED = "payment_confirmed"
+    PAYMENT_RETURNED = "payment_returned"
+
+
+class MoneyStep(Entry):
+    """The clause that governs a step of the money: its history cites this, and not the item. It may be of another law than the policy."""
+
+    id: MoneyStepId
 
 
 class Term(Part):
@@ -261,13 +227,6 @@ class Term(Part):
         return self
 
 
-EntryT = TypeVar("EntryT", bound=Entry)
-
-
-def all_in_force(entries: Iterable[EntryT], *, on: date) -> tuple[EntryT, ...]:
-    return tuple(entry for entry in entries if entry.is_in_force(on))
-
-
 def _the_one_in_force(entries: Iterable[EntryT], *, on: date) -> EntryT:
     (found,) = all_in_force(entries, on=on)
     return found
@@ -276,8 +235,8 @@ def _the_one_in_force(entries: Iterable[EntryT], *, on: date) -> EntryT:
 class Policy(Entry):
     """One policy document with all that follows from it. `on` is the first filing day of a case: the version it is pinned to."""
 
-    document_number: _Text
-    issuers: Annotated[tuple[_Text, ...], Field(min_length=1)]
+    document_number: Text
+    issuers: Annotated[tuple[Text, ...], Field(min_length=1)]
     issued_on: date
     term: Term
     items: Annotated[tuple[Item, ...], Field(min_length=1)]
@@ -290,7 +249,7 @@ class Policy(Entry):
     support_years: tuple[SupportYears, ...]
     hand_over: tuple[HandOver, ...]
     compared_lines: tuple[ComparedLines, ...]
-    park_upgrade: tuple[ParkUpgrade, ...]
+    money_steps: tuple[MoneyStep, ...]
 
     def stages_on(self, on: date) -> tuple[Stage, ...]:
         """The stages that are held, in their order."""
@@ -313,6 +272,9 @@ class Policy(Entry):
 
     def compared_lines_on(self, on: date) -> ComparedLines:
         return _the_one_in_force(self.compared_lines, on=on)
+
+    def money_step_on(self, step_id: MoneyStepId, *, on: date) -> MoneyStep:
+        return _the_one_in_force((step for step in self.money_steps if step.id is step_id), on=on)
 
     def applicant_kind_on(self, kind_id: str, *, on: date) -> ApplicantKind:
         return _the_one_in_force((kind for kind in self.applicant_kinds if kind.id == kind_id), on=on)
@@ -354,6 +316,9 @@ class Catalogue:
         (found,) = (item for policy in self.policies for item in policy.items if item.version == version)
         return found
 
+    def notice_rules(self) -> tuple[NoticeRule, ...]:
+        return tuple(rule for policy in self.policies for rule in policy.notice_rules)
+
     def item_versions(self, item_id: str) -> tuple[Item, ...]:
         return tuple(item for policy in self.policies for item in policy.items if item.id == item_id)
 
@@ -376,7 +341,8 @@ class Catalogue:
 
 def _assumptions_of(part: Part, *, entry: Entry, path: str) -> Iterator[Assumption]:
     if part.assumed and part.why is not None:
-        yield Assumption(path=path, value=_value_text(part), why=part.why, source=entry.source)
+        # Where nothing is set but the clause, that it governs is what was assumed.
+        yield Assumption(path=path, value=_value_text(part) or entry.clause, why=part.why, source=entry.source)
     for name, value in part:
         # Entries inside a policy are walked as entries of their own.
         if isinstance(value, Part) and not isinstance(value, Entry):

@@ -8,6 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.applications.intake.commands import Ground
+from services.applications.matter.api import SameMatterView
 from services.applications.policy.in_use import catalogue
 from services.applications.review import commands
 from services.applications.review.commands import Answer, Asked
@@ -64,6 +65,7 @@ class DecisionResult(BaseModel):
     version: int | None = None
     state: str | None = None
     stage: str | None = None
+    same_matters: list[SameMatterView] = []
     problem: dict[str, Any] | None = None
 
     @classmethod
@@ -72,6 +74,7 @@ class DecisionResult(BaseModel):
             return cls.refused(answer.refusal, index=index, application_id=answer.application_id)
         assert answer.case is not None
         case = answer.case
+        compared = catalogue().policy(case.policy_id).compared_lines_on(case.filed_on)
         return cls(
             index=index,
             status="decided",
@@ -80,6 +83,7 @@ class DecisionResult(BaseModel):
             version=case.version,
             state=case.state,
             stage=case.stage,
+            same_matters=[SameMatterView.of(each, clause=compared.clause) for each in answer.same_matters],
         )
 
     @classmethod

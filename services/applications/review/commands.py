@@ -14,6 +14,9 @@ from services.applications.evidence.rules import check_complete
 from services.applications.intake.commands import Ground
 from services.applications.intake.rules import Actor, State, check_transition, check_verified, waiting_on
 from services.applications.item.rules import check_eligibility
+from services.applications.matter.commands import keep_matters
+from services.applications.matter.queries import same_matters
+from services.applications.matter.rules import Matter, SameMatter, lines_to_compare, matters_of
 from services.applications.policy.catalogue import Decider, Item, Policy, Stage
 from services.applications.review.queries import Facts, facts_for
 from services.applications.review.rules import (
@@ -61,20 +64,25 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What one decision came to: the case as it stands now, or the refusal."""
+    """What one decision came to: the case as it stands now, with others that may be for the same, or the refusal."""
 
     application_id: UUID
     case: Case | None = None
+    same_matters: Sequence[SameMatter] = ()
     refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Taken:
-    """One decision that holds: the move it makes, the stage that it passed, and its row (acceptance has none)."""
+    """One decision that holds: the move it makes, the stage that it passed, and its row (acceptance has none).
+
+    `matters` are what an accepted case is for, where its line is compared with others.
+    """
 
     move: Move
     passed: Stage | None = None
     decision: Decision | None = None
+    matters: frozenset[Matter] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +114,16 @@ async def take_decisions(tx: Tx, asked: Sequence[Asked], *, ground: Ground, call
     moved = await move_cases(tx, [each.move for each in taken.values()], by=By(caller=caller.id, officer=officer), moment=moment)
     cases = {case.id: case for case in moved}
     await _write_decisions(tx, call, taken=taken)
+    await keep_matters(tx, {id_: each.matters for id_, each in taken.items() if each.matters is not None})
+    same = await same_matters(tx, lines={case.id: _compared(ground, case) for case in moved}, caller=caller)
     await outbox.append(tx, *(event for case in moved for event in _announce(call, taken[case.id], case=case)), *_proposals(call, moved))
-    return [each if each.refusal else replace(each, case=cases[each.application_id]) for each in answers]
+    return [
+        each if each.refusal else replace(each, case=cases[each.application_id], same_matters=same.get(each.application_id, ())) for each in answers
+    ]
+
+
+def _compared(ground: Ground, case: Case) -> frozenset[str]:
+    return lines_to_compare(ground.catalogue.policy(case.policy_id).compared_lines_on(case.filed_on), item_id=case.item_id)
 
 
 def _judge(call: _Call, asked: Asked) -> _Taken:
@@ -132,15 +148,20 @@ def _accept(call: _Call, asked: Asked, *, case: Case, policy: Policy, item: Item
     first = policy.stages_on(case.filed_on)[0]
     after = replace(case, state=State.ACCEPTED, round=case.round + 1)
     after = _at_stage(call, after, stage=first, pending=first.deciders)
-    return _Taken(
-        move=Move(before=case, after=after, action="accept", clause=acceptance.clause, rule_version=acceptance.version, reason=_reason(asked))
-    )
+    move = Move(before=case, after=after, action="accept", clause=acceptance.clause, rule_version=acceptance.version, reason=_reason(asked))
+    return _Taken(move=move, matters=_matters(call, case=case, policy=policy) if _compared(call.ground, case) else None)
+
+
+def _matters(call: _Call, *, case: Case, policy: Policy) -> frozenset[Matter]:
+    common = policy.evidence_on(case.filed_on).common
+    return matters_of(case.claim, documents=call.facts.documents.get(case.id, ()), common=common, filed_on=case.filed_on)
 
 
 def _check_acceptable(call: _Call, *, case: Case, policy: Policy, item: Item) -> None:
     applicant, park = call.facts.applicants.get(case.applicant_uscc), call.facts.parks.get(case.park_code or "")
     check_verified(check_eligibility(item, claim=case.claim, policy=policy, applicant=applicant, park=park, filed_on=case.filed_on))
-    check_complete(item, policy=policy, kinds=call.facts.evidence_kinds.get(case.id, []), on=case.filed_on)
+    kinds = [each.kind for each in call.facts.documents.get(case.id, ())]
+    check_complete(item, policy=policy, kinds=kinds, on=case.filed_on)
 
 
 def _review(call: _Call, asked: Asked, *, case: Case, policy: Policy, item: Item) -> _Taken:

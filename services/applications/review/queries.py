@@ -11,6 +11,7 @@ from services.applications.application.commands import Case, lock_cases
 from services.applications.application.tables import application
 from services.applications.item.rules import Applicant, Park
 from services.applications.known import queries as known
+from services.applications.matter.rules import Document
 from services.applications.policy.catalogue import Decider
 from services.applications.review.rules import Decision, Verdict
 from services.applications.review.tables import decision
@@ -19,11 +20,11 @@ from shared.db import Tx
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Cases under lock, the decisions that stand on them, the kinds of evidence named, and what the registry told."""
+    """Cases under lock, the decisions that stand on them, their evidence, and what the registry told."""
 
     cases: Mapping[UUID, Case]
     earlier: Mapping[UUID, Sequence[Decision]]
-    evidence_kinds: Mapping[UUID, Sequence[str]]
+    documents: Mapping[UUID, Sequence[Document]]
     applicants: Mapping[str, Applicant]
     parks: Mapping[str, Park]
 
@@ -34,7 +35,7 @@ async def facts_for(tx: Tx, *, ids: Sequence[UUID]) -> Facts:
     return Facts(
         cases=cases,
         earlier=await standing_decisions(tx, ids=ids),
-        evidence_kinds={row.id: [each["kind"] for each in row.evidence or []] for row in evidence},
+        documents={row.id: [Document(kind=each["kind"], sha256=each["sha256"]) for each in row.evidence or []] for row in evidence},
         applicants=await known.applicants(tx, usccs={case.applicant_uscc for case in cases.values()}),
         parks=await known.parks(tx, park_codes={case.park_code for case in cases.values() if case.park_code is not None}),
     )

@@ -55,12 +55,12 @@ class WrittenRow:
 # Tries of a correction whose once key or portal number was free when looked at and taken when written.
 CORRECTION_TRIES_MAX = 3
 
-# Rows go in by once_key, so that two batches meet in one order (opposite orders deadlocked in 18 of 30 rounds).
-# A row that is not returned met a constraint: the command asks which.
+# Numbers are given out in the order of the call; the rows go in by once_key, so that two batches meet in one order (opposite orders
+# deadlocked in 18 of 30 rounds). A row that is not returned met a constraint: the command asks which.
 _INSERT = """
-WITH row AS (
+WITH row AS MATERIALIZED (
     SELECT r.*, nextval('case_number_seq')::text AS n
-    FROM (SELECT * FROM jsonb_populate_recordset(NULL::application, $1::jsonb) ORDER BY once_key, row_reference) AS r
+    FROM (SELECT * FROM jsonb_populate_recordset(NULL::application, $1::jsonb) WITH ORDINALITY ORDER BY ordinality) AS r
 ), made AS (
     INSERT INTO application (id, case_number, version, state, policy_id, item_id, item_version, applicant_uscc, jurisdiction_id, channel, caller,
         row_reference, portal_number, project_name, project_code, park_code, level, support_year, requested_fen, filed_on, received_on, entered_at,

@@ -9,25 +9,15 @@ from pydantic import BaseModel
 
 from services.budget import policy
 from services.budget.allotment import commands, queries
-from services.budget.edge import (
-    Document,
-    DryRun,
-    FiscalYear,
-    JurisdictionId,
-    LineId,
-    act_of,
-    after_id,
-    example,
-    rehearsable,
-    require_jurisdiction,
-)
+from services.budget.edge import Document, DryRun, FiscalYear, JurisdictionId, LineId, act_of, example, rehearsable, require_jurisdiction
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.web import Live, Wire
 from shared.web import router as new_router
 
@@ -44,7 +34,7 @@ class RecordAllotment(Wire):
     jurisdiction_id: JurisdictionId | None = None
     amount_fen: Fen
     document: Document
-    approved_on: date
+    approved_on: Day
 
 
 class AllotmentView(BaseModel):
@@ -99,6 +89,6 @@ async def list_allotments(
 ) -> Page[AllotmentView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.allotments(tx, fiscal_year=fiscal_year, after_id=after_id(cursor), rows_max=limit + 1)
+        rows = await queries.allotments(tx, fiscal_year=fiscal_year, after_id=id_of_last(cursor), rows_max=limit + 1)
     views = [AllotmentView.of(row) for row in rows[:limit]]
     return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)

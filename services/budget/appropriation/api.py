@@ -9,14 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.budget import policy
 from services.budget.appropriation import commands, queries
-from services.budget.edge import act_of, after_id
+from services.budget.edge import act_of
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.web import Live, Wire
 from shared.web import router as new_router
 
@@ -35,7 +36,7 @@ class RecordAppropriation(Wire):
     fiscal_year: FiscalYear
     amount_fen: Fen
     document: Annotated[str, Field(min_length=1, max_length=100)]
-    approved_on: date
+    approved_on: Day
 
 
 class AppropriationView(BaseModel):
@@ -89,6 +90,5 @@ async def list_appropriations(
 ) -> Page[AppropriationView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.appropriations(tx, fiscal_year=fiscal_year, after_id=after_id(cursor), rows_max=limit + 1)
-    views = [AppropriationView.of(row) for row in rows[:limit]]
-    return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)
+        rows = await queries.appropriations(tx, fiscal_year=fiscal_year, after_id=id_of_last(cursor), rows_max=limit + 1)
+    return page_of(rows, rows_max=limit, view=AppropriationView.of, place=lambda row: (row.id,))

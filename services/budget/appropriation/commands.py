@@ -9,7 +9,7 @@ from services.budget.appropriation.tables import appropriation
 from services.budget.close.queries import closed_years
 from services.budget.close.rules import check_open
 from services.budget.ledger import commands as ledger
-from services.budget.ledger.rules import Act, Kind, appropriate
+from services.budget.ledger.rules import Act, appropriate
 from services.budget.policy.catalogue import Catalogue
 from services.budget.waiting import commands as waiting
 from shared.db import AnyRow, Tx

@@ -12,25 +12,27 @@ from services.budget import policy
 from services.budget.bank import commands, queries
 from services.budget.bank.commands import RowAnswer
 from services.budget.bank.rules import ROWS_PER_FILE_MAX, BankOutcome, BankRow, Effect, ToReconcile
-from services.budget.edge import act_of, after_id
+from services.budget.edge import act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payee.rules import without_numbers
 from services.budget.policy import paying
 from services.budget.policy.paying import Route
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Day
 from shared.db import AnyRow
 from shared.errors import problem
 from shared.idempotency import Once
 from shared.money import Fen
 from shared.observability import current_trace_id
-from shared.paging import Cursor, Limit, Page, write_cursor
-from shared.web import Live, Wire
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.web import IfMatch, Live, Wire, etag, require_version
 from shared.web import router as new_router
 
 router = new_router("bank-confirmations")
 
 Status = Literal["matched", "reconcile"]
+Reconciliation = Literal["open", "settled"]
 
 
 class BankRowBody(Wire):
@@ -38,7 +40,7 @@ class BankRowBody(Wire):
 
     bank_reference: Annotated[str, Field(min_length=1, max_length=60)]
     outcome: BankOutcome
-    settled_on: date
+    settled_on: Day
     amount_fen: Fen | None = None
     reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
 
@@ -102,8 +104,16 @@ class BankRowResults(BaseModel):
     results: list[BankRowResult]
 
 
+class SettleBankConfirmation(Wire):
+    """What was found out. Account numbers are cut down when it is read."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "银行重复推送，已与回单核对"}]})
+
+    reason: Annotated[str, Field(min_length=4, max_length=500)]
+
+
 class BankConfirmationView(BaseModel):
-    """`cause` says why a row is on the reconciliation list."""
+    """`cause` says why a row is on the reconciliation list, `settled_reason` what was found out about it; settling is its version 2."""
 
     id: UUID
     bank_reference: str
@@ -117,6 +127,10 @@ class BankConfirmationView(BaseModel):
     payment_order_id: UUID | None
     received_by: str
     received_at: datetime
+    settled_reason: str | None
+    settled_by: str | None
+    settled_at: datetime | None
+    version: int
 
     @classmethod
     def of(cls, row: AnyRow) -> Self:
@@ -149,12 +163,45 @@ async def list_bank_confirmations(
     caller: Annotated[Caller, may("bank-confirmations:read")],
     live: Live,
     status: Status | None = None,
+    reconciliation: Annotated[
+        Reconciliation | None, Query(description="Rows of the reconciliation list by their state | 对账清单按办理状态筛选")
+    ] = None,
     bank_reference: Annotated[str | None, Query(max_length=60)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[BankConfirmationView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.confirmations_after(tx, status=status, bank_reference=bank_reference, after_id=after_id(cursor), rows_max=limit + 1)
+        rows = await queries.confirmations_after(
+            tx,
+            status=status,
+            reconciliation_state=reconciliation,
+            bank_reference=bank_reference,
+            after_id=id_of_last(cursor),
+            rows_max=limit + 1,
+        )
     next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
     return Page(rows=[BankConfirmationView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+
+
+@router.post(
+    "/v1/bank-confirmations/{bank_confirmation_id}:settle",
+    response_model=BankConfirmationView,
+    summary="Settle a row of the reconciliation list | 办结对账事项",
+)
+async def settle_bank_confirmation(
+    bank_confirmation_id: UUID,
+    body: SettleBankConfirmation,
+    caller: Annotated[Caller, may("bank-confirmations:settle")],
+    once: Once,
+    expected: IfMatch,
+    live: Live,
+) -> Response:
+    require_whole_city(caller)
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        confirmation = await queries.confirmation_of(tx, bank_confirmation_id)
+        require_version(current=confirmation.version, expected=expected)
+        settled = await commands.settle(tx, confirmation, reason=without_numbers(body.reason), act=act_of(once, moment=live.now()))
+        return await once.keep(tx, BankConfirmationView.of(settled), status=200, headers=etag(settled.version))

@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.budget.allotment.commands import keep_parts
 from services.budget.allotment.rules import pool_account
-from services.budget.bank import rules
+from services.budget.bank import queries, rules
 from services.budget.bank.rules import BankOutcome, BankRow, Effect, Issue, Judged, PaymentClosed, ToReconcile
-from services.budget.bank.tables import bank_confirmation
+from services.budget.bank.tables import bank_confirmation, reconciliation
 from services.budget.clawback import commands as clawback
 from services.budget.clawback.rules import booking_day
 from services.budget.close.queries import closed_years
@@ -54,6 +54,7 @@ SELECT b.id, o.id, o.application_id, 1 FROM bank_confirmation b JOIN payment_ord
 WHERE o.bank_reference = ANY(CAST(:references AS text[])) AND b.outcome = 'paid' AND b.cause = :cause ON CONFLICT DO NOTHING
 """)
 _KEEP = insert(bank_confirmation).on_conflict_do_nothing()
+_SETTLE_ROW = insert(reconciliation).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,17 @@ async def take_confirmations(
             await _hold_in_open_year(tx, waiting.case_money(each.order), open_year=booking_day(each.row.settled_on, closed=closed, on=act.on).year)
     await outbox.append(tx, *(_event(each, voucher=voucher, act=act) for each, voucher in zip(moving, vouchers, strict=True)))
     return answers
+
+
+async def settle(tx: Tx, confirmation: AnyRow, *, reason: str, act: Act) -> AnyRow:
+    """Write down what was found out about a row that fitted nothing; of two who settle it at once the first has it."""
+    rules.check_settling(status=confirmation.status, settled_by=confirmation.settled_by)
+    settled = {"bank_confirmation_id": confirmation.id, "reason": reason, "settled_by": act.caller, "settled_at": act.at, "settled_on": act.on}
+    written = await tx.execute(_SETTLE_ROW.values(**settled))
+    now = await queries.confirmation_of(tx, confirmation.id)
+    if written.rowcount == 0:
+        rules.check_settling(status=now.status, settled_by=now.settled_by)
+    return now
 
 
 async def _lock_funds(tx: Tx, references: Sequence[str], *, catalogue: Catalogue) -> None:

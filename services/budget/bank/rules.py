@@ -9,7 +9,7 @@ from typing import TypeAlias
 from services.budget.clawback.rules import may_bank_return
 from services.budget.payment.rules import OrderState
 from services.budget.policy.paying import ROUTE_ZH, Route
-from shared.errors import Conflict, Refusal
+from shared.errors import Conflict, NotFound, Refusal
 from shared.money import yuan_text
 
 ROWS_PER_FILE_MAX = 1_000
@@ -60,6 +60,24 @@ class OtherRoute(ToReconcile):
 
 class RecoveredBefore(ToReconcile):
     code = "recovered-before"
+
+
+class NoSuchConfirmation(NotFound):
+    code = "bank-confirmation-not-found"
+    title_en = "There is no such row"
+    title_zh = "未找到该银行回执"
+
+
+class NotForReconciliation(Conflict):
+    code = "not-for-reconciliation"
+    title_en = "The row was matched; there is nothing to settle"
+    title_zh = "该回执已匹配，无须对账"
+
+
+class AlreadySettled(Conflict):
+    code = "reconciliation-settled"
+    title_en = "The row is settled already"
+    title_zh = "该对账事项已办结"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +131,14 @@ def judge_rows(rows: Sequence[BankRow], *, issues: Mapping[str, Issue], said_by:
         elif effect is not Effect.NOTHING_NEW:
             now[row.bank_reference] = replace(now[row.bank_reference], state=OrderState.RETURNED, returned_on=row.settled_on)
     return judged
+
+
+def check_settling(*, status: str, settled_by: str | None) -> None:
+    """Settled once, by one person: no money moves by it."""
+    if status != "reconcile":
+        raise NotForReconciliation("It was matched to its payment when it came.", detail_zh="该回执导入时已与支付匹配。")
+    if settled_by is not None:
+        raise AlreadySettled(f"{settled_by} settled it.", detail_zh="该对账事项已由他人办结，请查看其说明。")
 
 
 def _judge(row: BankRow, *, issue: Issue | None, said_by: Route, on: date) -> Effect:

@@ -29,3 +29,14 @@ bank_confirmation = Table(
     ),
     Index("bank_confirmation_reconcile_idx", "id", postgresql_where=text("status = 'reconcile'")),
 )
+
+# What was found out about a row that fitted nothing. The row stays as the bank sent it: neither of the two is ever changed.
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    Column("bank_confirmation_id", Uuid, ForeignKey(bank_confirmation.c.id), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("settled_by", Text, nullable=False),
+    Column("settled_at", DateTime(timezone=True), nullable=False),
+    Column("settled_on", Date, nullable=False),
+)

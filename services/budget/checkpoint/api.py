@@ -11,12 +11,11 @@ from pydantic import BaseModel
 from services.budget.checkpoint import queries
 from services.budget.checkpoint.queries import Row
 from services.budget.checkpoint.rules import NoCheckpoint, TreesOutOfOrder
-from services.budget.edge import BIGINT_END, after_number
 from services.budget.entry.rules import Entry, exported
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import anyone, may
 from shared.caller import Caller
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import BIGINT_END, Cursor, Limit, Page, number_of_last, write_cursor
 from shared.web import Live
 from shared.web import router as new_router
 
@@ -74,7 +73,7 @@ class ConsistencyView(BaseModel):
 @router.get("/v1/ledger/checkpoints", summary="Signed states of the journal, oldest first | 账簿检查点（签名）")
 async def list_checkpoints(_: Annotated[None, anyone()], live: Live, limit: Limit = 50, cursor: Cursor = None) -> Page[CheckpointView]:
     async with live.transaction() as tx:
-        rows = await queries.checkpoints(tx, after_seq=after_number(cursor), rows_max=limit + 1)
+        rows = await queries.checkpoints(tx, after_seq=number_of_last(cursor), rows_max=limit + 1)
     next_cursor = write_cursor(rows[limit - 1]["seq"]) if len(rows) > limit else None
     return Page(rows=[CheckpointView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
 

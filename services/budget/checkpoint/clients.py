@@ -19,18 +19,28 @@ def newest_witnessed(folder: Path) -> Witnessed | None:
         raise BooksContradicted(f"{newest} is no checkpoint: {error}") from error
 
 
-def write_once(folder: Path, *, seq: int, note: str) -> None:
-    """Create-only, and whole or not at all. Raises BooksContradicted when the file is there and says something else."""
-    file, draft = folder / f"{seq:015d}{_SUFFIX}", folder / f".{seq:015d}.{os.getpid()}"
-    with draft.open("w", encoding="utf-8") as written:
-        written.write(note)
+def write_once(folder: Path, *, seq: int, note: str, leaves: bytes) -> None:
+    """The leaves of the rows since the checkpoint before, then the note. Raises BooksContradicted when files are there and say something else."""
+    kept = _create(folder / f"{seq:015d}.leaves", content=leaves)
+    if kept != leaves:
+        raise BooksContradicted(f"the witness has other leaves up to row {seq}")
+    kept = _create(folder / f"{seq:015d}{_SUFFIX}", content=note.encode())
+    if body_of(kept.decode()) != body_of(note):
+        raise BooksContradicted(f"the witness has another checkpoint of row {seq}")
+
+
+def _create(file: Path, *, content: bytes) -> bytes:
+    """Create-only, and whole or not at all; returns what the file holds now."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    with draft.open("wb") as written:
+        written.write(content)
         written.flush()
         os.fsync(written.fileno())
         os.fchmod(written.fileno(), 0o444)
     try:
         os.link(draft, file)  # unlike a rename, it never takes the place of a file
-    except FileExistsError as error:
-        if body_of(file.read_text(encoding="utf-8")) != body_of(note):
-            raise BooksContradicted(f"{file.name} is of other rows than the checkpoint that is to be kept there") from error
+    except FileExistsError:
+        return file.read_bytes()
     finally:
         draft.unlink()
+    return content

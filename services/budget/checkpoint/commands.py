@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
+from sqlalchemy.dialects.postgresql import insert
+
 from services.budget.checkpoint import rules
-from services.budget.checkpoint.queries import Row, chain_at, hashes_for, latest_checkpoint
+from services.budget.checkpoint.queries import Row, chain_at, checkpoint_at, hashes_for, latest_checkpoint
 from services.budget.checkpoint.rules import Checkpoint, Node, Witnessed
+from services.budget.checkpoint.tables import checkpoint, checkpoint_key
 from services.budget.signing import Signer
 from shared.db import Tx, fetch
 
@@ -18,11 +21,8 @@ _STORED = "SELECT coalesce(max(place) + 1, 0) AS places FROM merkle_node WHERE l
 _LEAVES = "SELECT leaf AS hash FROM journal WHERE seq > $1 AND seq <= $2 ORDER BY seq"
 _CHILDREN = "SELECT hash FROM merkle_node WHERE level = $1 AND place >= $2 AND place < $3 ORDER BY place"
 _STORE = "INSERT INTO merkle_node (level, place, hash) SELECT $1, * FROM unnest($2::bigint[], $3::bytea[])"
-_STORE_KEY = "INSERT INTO checkpoint_key (id, public_key, first_used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-_STORE_CHECKPOINT = """
-INSERT INTO checkpoint (seq, root, chain, booked_at, made_at, key_id, note) VALUES ($1, $2, $3, $4, $5, $6, $7)
-RETURNING seq, root, chain, booked_at, made_at, key_id, note
-"""
+_STORE_KEY = insert(checkpoint_key).on_conflict_do_nothing()
+_STORE_CHECKPOINT = insert(checkpoint)
 
 
 async def make_checkpoint(tx: Tx, *, signer: Signer, at: datetime) -> Row | None:
@@ -54,12 +54,14 @@ async def check_witnessed(tx: Tx, *, witnessed: Witnessed) -> None:
 
 
 async def _keep(tx: Tx, *, made: Checkpoint, signer: Signer, at: datetime) -> Row:
-    text = rules.note_text(made)
-    note = rules.signed_note(text, name=signer.name, public_key=signer.public_key, signature=signer.sign(text))
-    key_id = rules.key_id(signer.name, public_key=signer.public_key).hex()
-    await fetch(tx, _STORE_KEY, key_id, rules.public_key_text(signer.name, public_key=signer.public_key), at)
-    (kept,) = await fetch(tx, _STORE_CHECKPOINT, made.seq, made.root, made.chain, made.booked_at, at, key_id, note)
-    return kept
+    text, public_key = rules.note_text(made), signer.public_key
+    note = rules.signed_note(text, name=signer.name, public_key=public_key, signature=signer.sign(text))
+    key_id = rules.key_id(signer.name, public_key=public_key).hex()
+    key = {"id": key_id, "public_key": rules.public_key_text(signer.name, public_key=public_key), "first_used_at": at}
+    row = {"seq": made.seq, "root": made.root, "chain": made.chain, "booked_at": made.booked_at, "made_at": at, "key_id": key_id, "note": note}
+    await tx.execute(_STORE_KEY, key)
+    await tx.execute(_STORE_CHECKPOINT, row)
+    return await checkpoint_at(tx, seq=made.seq)
 
 
 async def _store_nodes(tx: Tx, *, until_seq: int) -> None:

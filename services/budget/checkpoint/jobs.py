@@ -42,11 +42,17 @@ async def _keep_checkpoints(live: Live, *, folder: Path | None) -> int:
         last = await queries.latest_checkpoint(tx)
         if is_due(last_made_at=last["made_at"] if last else None, now=now):
             await commands.make_checkpoint(tx, signer=signer_of(live), at=now)
-        after_seq = witnessed.seq if witnessed else 0
-        unseen = await queries.checkpoints(tx, after_seq=after_seq, rows_max=WITNESSED_PER_RUN_MAX) if folder is not None else []
+    return await _hand_on(live, folder=folder, after_seq=witnessed.seq if witnessed else 0) if folder is not None else 0
+
+
+async def _hand_on(live: Live, *, folder: Path, after_seq: int) -> int:
+    async with live.transaction() as tx:
+        unseen = await queries.checkpoints(tx, after_seq=after_seq, rows_max=WITNESSED_PER_RUN_MAX)
     for each in unseen:
-        assert folder is not None
-        await asyncio.to_thread(write_once, folder, seq=each["seq"], note=each["note"])
+        async with live.transaction() as tx:
+            leaves = await queries.leaves(tx, after_seq=after_seq, until_seq=each["seq"])
+        await asyncio.to_thread(write_once, folder, seq=each["seq"], note=each["note"], leaves=leaves)
+        after_seq = each["seq"]
     return len(unseen)
 
 

@@ -91,7 +91,7 @@ def body_of(note: str) -> str:
     return note.partition("\n\n")[0]
 
 
-def parent_of(left: bytes, right: bytes) -> bytes:
+def parent_of(left: bytes, *, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
@@ -99,7 +99,7 @@ def fold(hashes: Sequence[bytes]) -> bytes:
     """The hash of a subtree that has these children; their count is a power of two."""
     while len(hashes) > 1:
         pairs = iter(hashes)
-        hashes = [parent_of(left, right) for left, right in zip(pairs, pairs, strict=True)]
+        hashes = [parent_of(left, right=right) for left, right in zip(pairs, pairs, strict=True)]
     return hashes[0]
 
 
@@ -182,7 +182,7 @@ def _range(begin: int, end: int, hash_of: HashOf) -> bytes:
     if size == 1 << level and begin % size == 0 and level % LEVELS_A_STEP == 0 and level <= LEVEL_MAX:
         return hash_of(Node(level, begin >> level))
     middle = begin + _split(size)
-    return parent_of(_range(begin, middle, hash_of), _range(middle, end, hash_of))
+    return parent_of(_range(begin, middle, hash_of), right=_range(middle, end, hash_of))
 
 
 def _split(size: int) -> int:

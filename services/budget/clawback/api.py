@@ -1,6 +1,6 @@
 """HTTP edge of recovery: the order, each receipt, and what goes on to the treasury."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -11,14 +11,15 @@ from services.budget import policy
 from services.budget.clawback import commands, queries
 from services.budget.clawback.commands import Receipt
 from services.budget.clawback.rules import ClawbackState
-from services.budget.edge import Document, DryRun, Reason, act_of, after_id, example, rehearsable
+from services.budget.edge import Document, DryRun, Reason, act_of, example, rehearsable
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -42,7 +43,7 @@ class ReceiveClawback(Wire):
     model_config = example(amount_fen=1_000_000, received_on="2025-09-10", bank_reference="20250910000123")
 
     amount_fen: Fen
-    received_on: date
+    received_on: Day
     bank_reference: Document
 
 
@@ -146,6 +147,6 @@ async def list_clawbacks(
     cursor: Cursor = None,
 ) -> Page[ClawbackView]:
     async with live.transaction() as tx:
-        rows = await queries.clawbacks(tx, payment_order_id=payment_order_id, after_id=after_id(cursor), caller=caller, rows_max=limit + 1)
+        rows = await queries.clawbacks(tx, payment_order_id=payment_order_id, after_id=id_of_last(cursor), caller=caller, rows_max=limit + 1)
     views = [ClawbackView.of(row) for row in rows[:limit]]
     return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)

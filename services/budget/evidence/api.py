@@ -1,22 +1,39 @@
-"""HTTP edge of evidence: the journal as it stands, for everybody who may re-add it."""
+"""HTTP edge of evidence: the journal as it stands and the pack of a year, for everybody who may re-add them."""
 
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
+from fastapi import Path as PathParameter
 from fastapi import Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
+from starlette.background import BackgroundTask
 
-from services.budget.edge import BIGINT_END
 from services.budget.evidence import queries
 from services.budget.evidence.commands import record_export
+from services.budget.evidence.pack import write_pack
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import may
 from shared.caller import Caller
+from shared.errors import Unavailable
+from shared.paging import BIGINT_END
 from shared.web import Live
 from shared.web import router as new_router
 
 router = new_router("ledger")
 
 NDJSON = "application/x-ndjson"
+ZIP = "application/zip"
+# A pack takes a disk and a core; a second one waits its turn.
+_ONE_PACK = asyncio.Semaphore(1)
+
+
+class PackInTheMaking(Unavailable):
+    code = "pack-in-the-making"
+    title_en = "Another pack is being made"
+    title_zh = "正在生成另一份证据包"
 
 
 @router.get(
@@ -40,3 +57,30 @@ async def export_journal(
         )
     lines = queries.journal_lines(live, after_seq=after_seq, until_seq=end.seq)
     return StreamingResponse(lines, media_type=NDJSON, headers={"ETag": f'"{end.chain.hex()}"'})
+
+
+@router.get(
+    "/v1/ledger/evidence/{fiscal_year}.zip",
+    summary="The evidence pack of a year | 年度账簿证据包",
+    response_class=Response,
+    responses={200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+async def export_evidence(
+    caller: Annotated[Caller, may("ledger:export")], live: Live, fiscal_year: Annotated[int, PathParameter(ge=2000, le=2999)]
+) -> FileResponse:
+    """Journal, checkpoints, proofs, sheets and the verifier; the ETag is the SHA-256 of the file, which is kept with who took it."""
+    require_whole_city(caller)
+    if _ONE_PACK.locked():
+        raise PackInTheMaking(
+            "Another pack is being made; ask again in half a minute.", detail_zh="正在生成另一份证据包，请半分钟后再取。", retry_after_s=30
+        )
+    async with _ONE_PACK:
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="evidence-"))
+        file = folder / f"evidence-{fiscal_year}.zip"
+        try:
+            pack = await write_pack(live, file=file, fiscal_year=fiscal_year, taken_by=caller.id)
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
+    remove = BackgroundTask(shutil.rmtree, folder)
+    return FileResponse(file, media_type=ZIP, filename=file.name, headers={"ETag": f'"{pack.sha256}"'}, background=remove)

@@ -1,7 +1,12 @@
-"""Reads of the journal for those who check it."""
+"""Reads of the books for those who check them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+from uuid import UUID
+
+import asyncpg
 
 from services.budget.entry.rules import Entry
 from services.budget.evidence.rules import HEADER, line_of
@@ -12,6 +17,60 @@ ROWS_A_PORTION = 1_000
 
 _END = "SELECT seq, chain FROM journal WHERE seq <= coalesce($1, (SELECT last_seq FROM head)) ORDER BY seq DESC LIMIT 1"
 _PORTION = f"SELECT {', '.join(Entry._fields)}, chain FROM journal WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3"  # noqa: S608 - our own names
+
+_AWARDS = """
+SELECT application_id, array_agg(seq ORDER BY seq) AS seqs FROM journal
+WHERE application_id > $1 AND fiscal_year = $2 AND seq <= $3 GROUP BY application_id ORDER BY application_id LIMIT $4
+"""
+_NOTICES = """
+SELECT r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.line_id, r.jurisdiction_id, r.amount_fen, r.state, r.policy_version,
+    p.notice_number, p.confirmed_on
+FROM reservation r LEFT JOIN payable p USING (application_id, proposal_id)
+WHERE r.fiscal_year = $1 AND (r.application_id, r.proposal_id) > ($2, $3) ORDER BY r.application_id, r.proposal_id LIMIT $4
+"""
+_DOCUMENTS = """
+SELECT document, min(seq) AS first_seq, count(*) AS entries FROM journal
+WHERE fiscal_year = $1 AND seq <= $2 AND document > $3 GROUP BY document ORDER BY document LIMIT $4
+"""
+_EXPORTS = "SELECT kind, fiscal_year, until_seq, sha256, taken_by, taken_at FROM evidence_export ORDER BY id DESC LIMIT $1"
+_PAYEES = """
+SELECT o.id, r.applicant_uscc, a.id AS payee_account_id, a.number_sealed, a.number_last_4
+FROM payment_order o JOIN reservation r USING (application_id, proposal_id) JOIN payee_account a ON a.id = o.payee_account_id
+WHERE o.fiscal_year = $1 AND o.state IN ('in_transit', 'paid', 'returned') AND o.id > $2 ORDER BY o.id LIMIT $3
+"""
+# By the id of the suspicion: $1 fiscal year, $2 its number, $3 today, $4 how many rows at most. Each tells of what, and what is odd about it.
+_SUSPICIONS: Mapping[str, str] = {
+    "payment_before_notice_end": """
+        SELECT r.case_number AS subject, format('%s 付款，%s 公示确认', o.ordered_on, p.confirmed_on) AS finding
+        FROM payment_order o JOIN payable p USING (application_id, proposal_id) JOIN reservation r USING (application_id, proposal_id)
+        WHERE o.fiscal_year = $1 AND o.ordered_on + $2::int < p.confirmed_on AND $3::date IS NOT NULL ORDER BY o.id LIMIT $4
+    """,
+    "held_in_district": """
+        SELECT d.number AS subject, format('%s，%s 下达，至 %s 未支付 %s 笔', d.jurisdiction_id, d.handed_down_on, $3::date, count(*)) AS finding
+        FROM quota_document d JOIN quota_payment q ON q.quota_document_id = d.id JOIN payment_order o ON o.id = q.payment_order_id
+        WHERE d.fiscal_year = $1 AND o.state = 'in_transit' AND $3::date - d.handed_down_on > $2::int
+        GROUP BY d.id ORDER BY d.handed_down_on, d.id LIMIT $4
+    """,
+    "carried_past_its_year": """
+        SELECT account AS subject, format('来源年度 %s，余额 %s 分', origin_year, balance_fen) AS finding FROM balance
+        WHERE fiscal_year = $1 AND balance_fen > 0 AND fiscal_year - origin_year > $2::int AND $3::date IS NOT NULL
+            AND name IN ('指标:可用', '指标:已预留', '支付申请:在途', '结转核销:结转')
+        ORDER BY account LIMIT $4
+    """,
+    "account_came_back": """
+        SELECT '尾号' || a.number_last_4 AS subject, format('退回 %s 笔，支付 %s 笔', returned, paid) AS finding FROM (
+            SELECT payee_account_id, count(*) FILTER (WHERE state = 'returned') AS returned, count(*) FILTER (WHERE state = 'paid') AS paid
+            FROM payment_order WHERE fiscal_year = $1 GROUP BY payee_account_id
+        ) AS counted JOIN payee_account a ON a.id = payee_account_id
+        WHERE returned > $2::int AND paid > 0 AND $3::date IS NOT NULL ORDER BY a.id LIMIT $4
+    """,
+}
+
+Row: TypeAlias = asyncpg.Record
+NIL = UUID(int=0)
+AWARDS_A_PORTION = 200
+FINDINGS_MAX = 10_000
+EXPORTS_SHOWN_MAX = 10_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +95,7 @@ async def entries(live: Live, *, after_seq: int, until_seq: int) -> AsyncIterato
     while after_seq < until_seq:
         async with live.transaction() as tx:
             rows = await fetch(tx, _PORTION, after_seq, until_seq, ROWS_A_PORTION)
-        assert rows and rows[0]["seq"] == after_seq + 1, f"row {after_seq + 1} is not there"
+        assert rows, f"row {after_seq + 1} is not there"
         yield [(Entry(*[*row.values()][:-1]), row["chain"]) for row in rows]
         after_seq = rows[-1]["seq"]
 
@@ -46,3 +105,58 @@ async def journal_lines(live: Live, *, after_seq: int, until_seq: int) -> AsyncI
     yield HEADER.encode()
     async for portion in entries(live, after_seq=after_seq, until_seq=until_seq):
         yield "".join([line_of(entry, chain=chain) for entry, chain in portion]).encode()
+
+
+async def awards(live: Live, *, fiscal_year: int, until_seq: int) -> AsyncIterator[Sequence[Row]]:
+    """Cases with the numbers of their entries, in portions."""
+    after = NIL
+    while True:
+        async with live.transaction() as tx:
+            rows = await fetch(tx, _AWARDS, after, fiscal_year, until_seq, AWARDS_A_PORTION)
+        if not rows:
+            return
+        yield rows
+        after = rows[-1]["application_id"]
+
+
+async def notices(live: Live, *, fiscal_year: int) -> AsyncIterator[Sequence[Row]]:
+    after = NIL, NIL
+    while True:
+        async with live.transaction() as tx:
+            rows = await fetch(tx, _NOTICES, fiscal_year, *after, ROWS_A_PORTION)
+        if not rows:
+            return
+        yield rows
+        after = rows[-1]["application_id"], rows[-1]["proposal_id"]
+
+
+async def documents(live: Live, *, fiscal_year: int, until_seq: int) -> AsyncIterator[Sequence[Row]]:
+    after = ""
+    while True:
+        async with live.transaction() as tx:
+            rows = await fetch(tx, _DOCUMENTS, fiscal_year, until_seq, after, ROWS_A_PORTION)
+        if not rows:
+            return
+        yield rows
+        after = rows[-1]["document"]
+
+
+async def payees(live: Live, *, fiscal_year: int) -> AsyncIterator[Sequence[Row]]:
+    """Payment orders with the sealed number that each went to."""
+    after = NIL
+    while True:
+        async with live.transaction() as tx:
+            rows = await fetch(tx, _PAYEES, fiscal_year, after, ROWS_A_PORTION)
+        if not rows:
+            return
+        yield rows
+        after = rows[-1]["id"]
+
+
+async def exports(tx: Tx) -> Sequence[Row]:
+    """The latest first."""
+    return await fetch(tx, _EXPORTS, EXPORTS_SHOWN_MAX)
+
+
+async def findings(tx: Tx, *, suspicion_id: str, fiscal_year: int, more_than: int, today: date) -> Sequence[Row]:
+    return await fetch(tx, _SUSPICIONS[suspicion_id], fiscal_year, more_than, today, FINDINGS_MAX)

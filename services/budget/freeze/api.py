@@ -9,15 +9,16 @@ from pydantic import BaseModel, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.budget import policy
-from services.budget.edge import Document, DryRun, LineId, Reason, act_of, after_id, example, rehearsable
+from services.budget.edge import Document, DryRun, LineId, Reason, act_of, example, rehearsable
 from services.budget.freeze import commands, queries
 from services.budget.freeze.rules import Scope
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -42,7 +43,7 @@ class OrderFreeze(Wire):
     document: Document
     authority: Document
     reason: Reason
-    ordered_on: date
+    ordered_on: Day
 
     @model_validator(mode="after")
     def check_scope(self) -> Self:
@@ -131,6 +132,6 @@ async def lift_freeze(
 async def list_freezes(caller: Annotated[Caller, may("freezes:read")], live: Live, limit: Limit = 50, cursor: Cursor = None) -> Page[FreezeView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.freezes(tx, after_id=after_id(cursor), rows_max=limit + 1)
+        rows = await queries.freezes(tx, after_id=id_of_last(cursor), rows_max=limit + 1)
     views = [FreezeView.of(row) for row in rows[:limit]]
     return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)

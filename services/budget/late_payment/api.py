@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.budget import policy
-from services.budget.edge import act_of, after_id
+from services.budget.edge import act_of
 from services.budget.late_payment import commands, queries
 from services.budget.late_payment.rules import LateOutcome
 from services.budget.ledger.rules import require_whole_city
@@ -17,7 +17,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -68,7 +68,7 @@ async def list_late_payments(
 ) -> Page[LatePaymentView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.late_payments_after(tx, decision=decision, after_id=after_id(cursor), rows_max=limit + 1)
+        rows = await queries.late_payments_after(tx, decision=decision, after_id=id_of_last(cursor), rows_max=limit + 1)
     next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
     return Page(rows=[LatePaymentView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
 

@@ -9,7 +9,6 @@ from fastapi import Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel
 
 from services.budget import policy
-from services.budget.edge import BIGINT_END, after_number
 from services.budget.entry.rules import Outcome
 from services.budget.ledger import queries
 from services.budget.ledger.queries import EntryFilter, Level, Place
@@ -20,7 +19,7 @@ from services.budget.snapshot.rules import AsOf, Snapshot, totals_by_name
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
-from shared.paging import Cursor, Limit, write_cursor
+from shared.paging import BIGINT_END, Cursor, Limit, number_of_last, write_cursor
 from shared.web import Live
 from shared.web import router as new_router
 
@@ -190,7 +189,7 @@ async def list_entries(
         snapshot = await snapshot_of(tx, AsOf())
         if (answer := unchanged(snapshot, known=known)) is not None:
             return answer
-        rows = await queries.entries(tx, wanted, after_seq=max(after_seq, after_number(cursor)), rows_max=limit + 1)
+        rows = await queries.entries(tx, wanted, after_seq=max(after_seq, number_of_last(cursor)), rows_max=limit + 1)
     page = EntriesView(
         **SnapshotView.of(snapshot).model_dump(),
         rows=[EntryView.of(row) for row in rows[:limit]],

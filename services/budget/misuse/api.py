@@ -9,17 +9,18 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.budget import policy
-from services.budget.edge import Document, DryRun, JurisdictionId, Reason, act_of, after_id, example, rehearsable, require_jurisdiction
+from services.budget.edge import Document, DryRun, JurisdictionId, Reason, act_of, example, rehearsable, require_jurisdiction
 from services.budget.ledger.rules import require_whole_city
 from services.budget.misuse import commands, queries
 from services.budget.misuse.commands import RECOVERIES_PER_CASE_MAX, NewCase, ToRecover
 from services.budget.misuse.rules import Article, MisuseState
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.uscc import Uscc
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
@@ -51,7 +52,7 @@ class OpenMisuseCase(Wire):
     document: Document
     authority: Document
     reason: Reason
-    found_on: date
+    found_on: Day
     recover: list[Recover] = Field(default=[], max_length=RECOVERIES_PER_CASE_MAX)
 
     @model_validator(mode="after")
@@ -143,6 +144,6 @@ async def list_misuse_cases(
 ) -> Page[MisuseCaseView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.misuse_cases(tx, after_id=after_id(cursor), rows_max=limit + 1)
+        rows = await queries.misuse_cases(tx, after_id=id_of_last(cursor), rows_max=limit + 1)
     views = [MisuseCaseView.of(row) for row in rows[:limit]]
     return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)

@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from services.budget.edge import act_of, after_id, seal_of
+from services.budget.edge import act_of, seal_of
 from services.budget.payee import commands, queries
 from services.budget.payee.commands import NewAccount
 from services.budget.payee.rules import AccountNumber, BankCode, PayeeState, masked_number
@@ -16,7 +16,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.uscc import Uscc
 from shared.web import Live, Wire, etag
 from shared.web import router as new_router
@@ -108,7 +108,6 @@ async def list_payee_accounts(
 ) -> Page[PayeeAccountView]:
     async with live.transaction() as tx:
         rows = await queries.accounts_after(
-            tx, application_id=application_id, uscc=uscc, after_id=after_id(cursor), caller=caller, rows_max=limit + 1
+            tx, application_id=application_id, uscc=uscc, after_id=id_of_last(cursor), caller=caller, rows_max=limit + 1
         )
-    next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(rows=[PayeeAccountView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=PayeeAccountView.of, place=lambda row: (row.id,))

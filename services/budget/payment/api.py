@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from services.budget import policy
-from services.budget.edge import act_of, after_id, seal_of
+from services.budget.edge import act_of, seal_of
 from services.budget.payee.rules import AccountNumber, masked_number, without_numbers
 from services.budget.payment import commands, queries
 from services.budget.payment.commands import Answer, Step
@@ -18,11 +18,11 @@ from services.budget.payment.rules import ORDERS_PER_CALL_MAX, OrderState
 from services.budget.policy import paying
 from shared.auth import may
 from shared.caller import Caller
-from shared.db import AnyRow
+from shared.db import AnyRow, Tx
 from shared.errors import Refusal, problem
-from shared.idempotency import Once
+from shared.idempotency import Attempt, Once
 from shared.observability import current_trace_id
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -78,6 +78,10 @@ class ApprovePaymentOrder(Wire):
 
     def ground(self) -> str | None:
         return None if self.acknowledgement is None else without_numbers(self.acknowledgement)
+
+
+# Most payments need none, and are approved without a body.
+NO_GROUND = ApprovePaymentOrder()
 
 
 class ApproveListed(ApprovePaymentOrder):
@@ -172,6 +176,10 @@ class PayableView(BaseModel):
     confirmed_on: date
     has_account: bool
 
+    @classmethod
+    def of(cls, row: AnyRow) -> Self:
+        return cls.model_validate(row._mapping)
+
 
 @router.get("/v1/payables", summary="Confirmed awards that may be ordered to be paid | 查询可支付的资助")
 async def list_payables(
@@ -182,9 +190,8 @@ async def list_payables(
     cursor: Cursor = None,
 ) -> Page[PayableView]:
     async with live.transaction() as tx:
-        rows = await queries.payables_after(tx, fiscal_year=fiscal_year, after_id=after_id(cursor), caller=caller, rows_max=limit + 1)
-    next_cursor = write_cursor(str(rows[limit - 1].application_id)) if len(rows) > limit else None
-    return Page(rows=[PayableView.model_validate(row._mapping) for row in rows[:limit]], next_cursor=next_cursor)
+        rows = await queries.payables_after(tx, fiscal_year=fiscal_year, after_id=id_of_last(cursor), caller=caller, rows_max=limit + 1)
+    return page_of(rows, rows_max=limit, view=PayableView.of, place=lambda row: (row.application_id,))
 
 
 @router.post("/v1/payment-orders", status_code=201, response_model=PaymentOrderView, summary="Make a payment order | 提交支付申请（经办）")
@@ -193,8 +200,7 @@ async def make_payment_order(body: MakePaymentOrder, caller: Annotated[Caller, m
         if (answer := await once.first_answer(tx)) is not None:
             return answer
         (made,) = await commands.make_orders(tx, [body.application_id], caller=caller, act=act_of(once, moment=live.now()))
-        order = _order_or_refuse(made)
-        return await once.keep(tx, PaymentOrderView.of(order), status=201, headers=etag(order.version))
+        return await _keep(tx, made, once=once, status=201)
 
 
 @router.post("/v1/payment-orders:batch", response_model=OrderResults, summary="Make up to 300 payment orders | 批量提交支付申请（经办）")
@@ -223,12 +229,11 @@ async def list_payment_orders(
             state=state,
             fiscal_year=fiscal_year,
             application_id=application_id,
-            after_id=after_id(cursor),
+            after_id=id_of_last(cursor),
             caller=caller,
             rows_max=limit + 1,
         )
-    next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(rows=[PaymentOrderView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=PaymentOrderView.of, place=lambda row: (row.id,))
 
 
 @router.get("/v1/payment-orders/{payment_order_id}", summary="A payment order | 查询一笔支付申请")
@@ -260,8 +265,7 @@ async def check_payment_order(
         step = Step(order_id=payment_order_id, version=version, number=body.account_number)
         act = act_of(once, moment=live.now())
         (checked,) = await commands.check_orders(tx, [step], seal=seal_of(live), caller=caller, act=act)
-        order = _order_or_refuse(checked)
-        return await once.keep(tx, PaymentOrderView.of(order), status=200, headers=etag(order.version))
+        return await _keep(tx, checked, once=once, status=200)
 
 
 @router.post("/v1/payment-orders:check-batch", response_model=OrderResults, summary="Check up to 300 orders | 批量复核支付申请")
@@ -285,16 +289,15 @@ async def approve_payment_order(
     once: Once,
     version: IfMatch,
     live: Live,
-    body: ApprovePaymentOrder | None = None,
+    body: ApprovePaymentOrder = NO_GROUND,
 ) -> Response:
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer
-        step = Step(order_id=payment_order_id, version=version, acknowledgement=None if body is None else body.ground())
+        step = Step(order_id=payment_order_id, version=version, acknowledgement=body.ground())
         act = act_of(once, moment=live.now())
         (approved,) = await commands.approve_orders(tx, [step], caller=caller, act=act, catalogue=policy.current(), paying=paying.current())
-        order = _order_or_refuse(approved)
-        return await once.keep(tx, PaymentOrderView.of(order), status=200, headers=etag(order.version))
+        return await _keep(tx, approved, once=once, status=200)
 
 
 @router.post("/v1/payment-orders:approve-batch", response_model=OrderResults, summary="Approve up to 300 orders | 批量审批支付申请（财政）")
@@ -329,14 +332,14 @@ async def reject_payment_order(
         step = Step(order_id=payment_order_id, version=version)
         reason = without_numbers(body.reason)
         rejected = await commands.reject_order(tx, step, reason=reason, caller=caller, act=act_of(once, moment=live.now()))
-        order = _order_or_refuse(rejected)
-        return await once.keep(tx, PaymentOrderView.of(order), status=200, headers=etag(order.version))
+        return await _keep(tx, rejected, once=once, status=200)
 
 
-def _order_or_refuse(answer: Answer) -> AnyRow:
+async def _keep(tx: Tx, answer: Answer, *, once: Attempt, status: int) -> Response:
+    """The answer of a call about one order, where a refusal is the call's own."""
     if isinstance(answer, Refusal):
         raise answer
-    return answer
+    return await once.keep(tx, PaymentOrderView.of(answer), status=status, headers=etag(answer.version))
 
 
 def _result(answer: Answer, *, index: int, status: str) -> OrderResult:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.budget import policy
 from services.budget.bank.api import BankRowResult
-from services.budget.edge import act_of, after_id, seal_of
+from services.budget.edge import act_of, seal_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payee.rules import masked_number
 from services.budget.payment.rules import OrderState
@@ -24,7 +24,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -184,7 +184,7 @@ async def list_payment_requests(
 ) -> Page[PaymentRequestView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.requests_after(tx, fiscal_year=fiscal_year, after_id=after_id(cursor), rows_max=limit + 1)
+        rows = await queries.requests_after(tx, fiscal_year=fiscal_year, after_id=id_of_last(cursor), rows_max=limit + 1)
     next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
     return Page(rows=[PaymentRequestView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
 
@@ -251,7 +251,7 @@ async def import_payment_request_rows(
         imported = await commands.import_rows(
             tx,
             request,
-            rows,
+            rows=rows,
             version=expected,
             document=body.document,
             content=content,

@@ -88,8 +88,8 @@ async def export_request(
 async def import_rows(
     tx: Tx,
     request: AnyRow,
-    rows: Sequence[Read],
     *,
+    rows: Sequence[Read],
     version: int,
     document: str,
     content: bytes,

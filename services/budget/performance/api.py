@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.budget import policy
-from services.budget.edge import act_of, after_id
+from services.budget.edge import act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.performance import commands, queries
 from services.budget.performance.commands import NewTarget
@@ -17,7 +17,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.web import Live, Wire
 from shared.web import router as new_router
 
@@ -128,7 +128,7 @@ async def list_performance_targets(
 ) -> Page[PerformanceTargetView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.targets_after(tx, fiscal_year=fiscal_year, line_id=line_id, after_id=after_id(cursor), rows_max=limit + 1)
+        rows = await queries.targets_after(tx, fiscal_year=fiscal_year, line_id=line_id, after_id=id_of_last(cursor), rows_max=limit + 1)
     next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
     return Page(rows=[PerformanceTargetView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
 
@@ -164,6 +164,6 @@ async def list_self_evaluations(
 ) -> Page[SelfEvaluationView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.evaluations_after(tx, fiscal_year=fiscal_year, line_id=line_id, after_id=after_id(cursor), rows_max=limit + 1)
+        rows = await queries.evaluations_after(tx, fiscal_year=fiscal_year, line_id=line_id, after_id=id_of_last(cursor), rows_max=limit + 1)
     next_cursor = write_cursor(str(rows[limit - 1].performance_target_id)) if len(rows) > limit else None
     return Page(rows=[SelfEvaluationView.of(row) for row in rows[:limit]], next_cursor=next_cursor)

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from services.budget import policy
 from services.budget.bank.api import BankRowResult, BankRowResults
 from services.budget.bank.rules import BankOutcome
-from services.budget.edge import act_of, after_id
+from services.budget.edge import act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payment.rules import OrderState
 from services.budget.policy import paying
@@ -20,10 +20,11 @@ from services.budget.quota.commands import NewDocument
 from services.budget.quota.rules import PAYMENTS_PER_DOCUMENT_MAX, Document, QuotaState, Reported
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -41,7 +42,7 @@ class RecordQuotaDocument(Wire):
                 {
                     "number": "财社指〔2025〕8号",
                     "fiscal_year": 2025,
-                    "jurisdiction_id": "huancui",
+                    "jurisdiction_id": "district-a",
                     "handed_down_on": "2025-09-15",
                     "payment_order_ids": [_ID],
                 }
@@ -52,7 +53,7 @@ class RecordQuotaDocument(Wire):
     number: Annotated[str, Field(min_length=1, max_length=100)]
     fiscal_year: Annotated[int, Field(strict=True, ge=2000, le=2999)]
     jurisdiction_id: Annotated[str, Field(min_length=1, max_length=40)]
-    handed_down_on: date
+    handed_down_on: Day
     payment_order_ids: list[UUID] = Field(min_length=1, max_length=PAYMENTS_PER_DOCUMENT_MAX)
 
 
@@ -61,7 +62,7 @@ class ReportedPayment(Wire):
 
     payment_order_id: UUID
     outcome: BankOutcome
-    settled_on: date
+    settled_on: Day
     voucher: Annotated[str, Field(min_length=1, max_length=60)] | None = None
     amount_fen: Fen | None = None
     reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
@@ -175,7 +176,7 @@ async def list_quota_documents(
             fiscal_year=fiscal_year,
             jurisdiction_id=jurisdiction_id,
             only_held=held,
-            after_id=after_id(cursor),
+            after_id=id_of_last(cursor),
             caller=caller,
             rows_max=limit + 1,
         )
@@ -217,7 +218,7 @@ async def post_quota_payments(
         answers = await commands.take_reports(
             tx,
             quota,
-            [row.reported() for row in body.rows],
+            rows=[row.reported() for row in body.rows],
             version=expected,
             document=body.document,
             act=act_of(once, moment=live.now()),

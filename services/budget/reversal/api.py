@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.budget import policy
 from services.budget.approval.rules import DraftState
-from services.budget.edge import BIGINT_END, Document, DryRun, Reason, act_of, after_id, example, rehearsable
+from services.budget.edge import Document, DryRun, Reason, act_of, example, rehearsable
 from services.budget.ledger.rules import require_whole_city
 from services.budget.reversal import commands, queries
 from shared.auth import may
@@ -17,7 +17,7 @@ from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import BIGINT_END, Cursor, Limit, Page, id_of_last, write_cursor
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -114,6 +114,6 @@ async def list_reversals(
 ) -> Page[ReversalView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.reversals(tx, reverses_seq=reverses_seq, after_id=after_id(cursor), rows_max=limit + 1)
+        rows = await queries.reversals(tx, reverses_seq=reverses_seq, after_id=id_of_last(cursor), rows_max=limit + 1)
     views = [ReversalView.of(row) for row in rows[:limit]]
     return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)

@@ -6,8 +6,8 @@ from typing import Annotated, Self, TypeAlias
 from fastapi import Depends, Header, Query, Response
 from pydantic import AwareDatetime, BaseModel
 
-from services.budget.edge import BIGINT_END
 from services.budget.snapshot.rules import AsOf, Days, Snapshot
+from shared.paging import BIGINT_END
 
 
 async def _as_of(

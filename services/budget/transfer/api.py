@@ -9,19 +9,7 @@ from pydantic import BaseModel
 
 from services.budget import policy
 from services.budget.approval.rules import DraftState
-from services.budget.edge import (
-    Document,
-    DryRun,
-    FiscalYear,
-    JurisdictionId,
-    LineId,
-    Reason,
-    act_of,
-    after_id,
-    example,
-    rehearsable,
-    require_jurisdiction,
-)
+from services.budget.edge import Document, DryRun, FiscalYear, JurisdictionId, LineId, Reason, act_of, example, rehearsable, require_jurisdiction
 from services.budget.ledger.rules import require_whole_city
 from services.budget.transfer import commands, queries
 from services.budget.transfer.rules import Transfer
@@ -30,7 +18,7 @@ from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -137,7 +125,7 @@ async def list_transfers(
 ) -> Page[TransferView]:
     require_whole_city(caller)
     async with live.transaction() as tx:
-        rows = await queries.transfers(tx, fiscal_year=fiscal_year, after_id=after_id(cursor), rows_max=limit + 1)
+        rows = await queries.transfers(tx, fiscal_year=fiscal_year, after_id=id_of_last(cursor), rows_max=limit + 1)
     views = [TransferView.of(row) for row in rows[:limit]]
     return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)
 

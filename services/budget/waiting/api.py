@@ -7,12 +7,11 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel
 
-from services.budget.edge import after_number
 from services.budget.waiting import queries
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, number_of_last, page_of
 from shared.web import Live
 from shared.web import router as new_router
 
@@ -48,7 +47,6 @@ async def list_waiting(
 ) -> Page[WaitingView]:
     async with live.transaction() as tx:
         rows = await queries.waiting_list(
-            tx, fiscal_year=fiscal_year, jurisdictions=caller.jurisdiction_list(), after_place=after_number(cursor), rows_max=limit + 1
+            tx, fiscal_year=fiscal_year, jurisdictions=caller.jurisdiction_list(), after_place=number_of_last(cursor), rows_max=limit + 1
         )
-    next_cursor = write_cursor(rows[limit - 1].place) if len(rows) > limit else None
-    return Page(rows=[WaitingView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=WaitingView.of, place=lambda row: (row.place,))

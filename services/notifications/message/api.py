@@ -9,13 +9,12 @@ from pydantic import BaseModel
 
 from services.notifications.case.rules import CaseNumber
 from services.notifications.message import commands, queries
-from services.notifications.paging import id_of_last
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.masking import masked_mobile, masked_name
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.uscc import Uscc
 from shared.web import Live
 from shared.web import router as new_router
@@ -70,8 +69,7 @@ async def list_messages(
     before_id = id_of_last(cursor)
     async with live.transaction() as tx:
         rows = await queries.messages(tx, caller=caller, uscc=uscc, case_number=case_number, unread=unread, before_id=before_id, rows_max=limit + 1)
-    next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(rows=[MessageView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=MessageView.of, place=lambda row: (row.id,))
 
 
 @router.get("/v1/messages/{message_id}", summary="Read a message | 查询消息")

@@ -7,13 +7,12 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from services.notifications.case.rules import CaseNumber
-from services.notifications.paging import id_of_last
 from services.notifications.portal import queries
 from services.notifications.portal.rules import RecordKind, RecordState
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
-from shared.paging import Cursor, Limit, Page, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.web import Live
 from shared.web import router as new_router
 
@@ -69,8 +68,7 @@ async def list_portal_records(
     after_id = id_of_last(cursor)
     async with live.transaction() as tx:
         rows = await queries.records(tx, caller=caller, case_number=case_number, kind=kind, state=state, after_id=after_id, rows_max=limit + 1)
-    next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(rows=[PortalRecordView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=PortalRecordView.of, place=lambda row: (row.id,))
 
 
 @router.get("/v1/portal-records/summary", summary="Count portal records by kind and state | 上报记录统计")

@@ -16,9 +16,10 @@ from services.registry.organisation.api import EndOrganisation, JurisdictionId, 
 from services.registry.organisation.queries import locked_organisation
 from shared.auth import anyone, may
 from shared.caller import Caller
+from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from shared.paging import Cursor, Limit, Page, page_of, read_cursor
 from shared.uscc import Uscc
 from shared.web import IfMatch, Live, Wire, etag, require_version
 from shared.web import router as new_router
@@ -41,8 +42,8 @@ class ChangeInstitution(Wire):
 
     number: Annotated[str, Field(min_length=1, max_length=100)]
     scope: Annotated[list[Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]], Field(min_length=1, max_length=20)]
-    first_day: date
-    last_day: date | None = None
+    first_day: Day
+    last_day: Day | None = None
 
     def fact(self, basis: Basis) -> Fact:
         return Fact(
@@ -172,8 +173,7 @@ async def list_institutions(
     async with live.transaction() as tx:
         rows = await queries.institutions_after(tx, after=after, filters=filters, caller=caller, rows_max=limit + 1)
     on = live.now().on
-    next_cursor = write_cursor(rows[limit - 1].basis, rows[limit - 1].number) if len(rows) > limit else None
-    return Page(rows=[InstitutionView.of(row, on=on) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=lambda row: InstitutionView.of(row, on=on), place=lambda row: (row.basis, row.number))
 
 
 @router.get("/v1/institutions/{institution_id}", summary="Read a permit or filing | 查询许可或备案")
@@ -219,7 +219,7 @@ async def get_permit(
     number: Annotated[str, Field(min_length=1, max_length=100)],
     _: Annotated[None, anyone()],
     live: Live,
-    on: Annotated[date | None, Query(description="Today if absent | 默认为当日")] = None,
+    on: Annotated[Day | None, Query(description="Today if absent | 默认为当日")] = None,
 ) -> PermitView:
     async with live.transaction() as tx:
         row = await queries.permit_of(tx, number=rules.canonical_number(number))

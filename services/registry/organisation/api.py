@@ -14,9 +14,10 @@ from services.registry.organisation.queries import Filters
 from services.registry.organisation.rules import OrganisationKind, OrganisationStatus, Particulars
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from shared.paging import Cursor, Limit, Page, page_of, read_cursor
 from shared.uscc import Uscc
 from shared.web import IfMatch, Live, Wire, etag, require_version
 from shared.web import router as new_router
@@ -54,7 +55,7 @@ class EndOrganisation(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [{"cause": "dissolved", "ended_on": "2025-09-01"}]})
 
     cause: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
-    ended_on: date
+    ended_on: Day
 
 
 class WarningView(BaseModel):
@@ -118,8 +119,7 @@ async def list_organisations(
     async with live.transaction() as tx:
         rows = await queries.organisations_after(tx, after_uscc=after_uscc, filters=filters, caller=caller, rows_max=limit + 1)
     on = live.now().on
-    next_cursor = write_cursor(rows[limit - 1].uscc) if len(rows) > limit else None
-    return Page(rows=[OrganisationView.of(row, on=on) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=lambda row: OrganisationView.of(row, on=on), place=lambda row: (row.uscc,))
 
 
 @router.get("/v1/organisations/{uscc}", summary="Read an organisation | 查询组织")

@@ -13,6 +13,7 @@ from services.registry.park.queries import Filters, ParkWithHistory
 from services.registry.park.rules import AssessmentResult, Level, Particulars
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
@@ -66,7 +67,7 @@ class RecordRecognition(Wire):
     )
 
     level: Level
-    approved_on: date
+    approved_on: Day
     document: Document
 
 

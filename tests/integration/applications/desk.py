@@ -163,7 +163,7 @@ class Desk:
 
     async def confirmed(self, reference: str = "row-1") -> dict[str, Any]:
         case, opened = await self.on_notice(reference)
-        self.move_clock(f"{opened['closes_on']}T09:00:00+08:00")
+        self.move_clock(f"{opened['closes_on']}T12:00:00+08:00")
         await self.close_notices()
         return await self.get(case["id"])
 
@@ -180,6 +180,7 @@ class Desk:
             "step",
             "decision",
             "filed_version",
+            "matter",
             "late_change",
             "notice",
             "notice_case",

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.building import holding
 from tests.integration.applications.callers import HUANCUI, OTHER_USCC, award_filing, documents, filing
 from tests.integration.applications.desk import Desk
 
@@ -142,6 +143,37 @@ async def test_a_rehearsal_gives_out_no_number_and_no_id(desk: Desk) -> None:
         "case_number": None,
         "version": None,
     }
+
+
+async def test_a_rehearsal_uses_up_no_number_of_anything(desk: Desk) -> None:
+    rows = await mixed_rows(desk)
+    before = await desk.rows("SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'applications' ORDER BY sequencename")
+
+    await results(desk, VALIDATE, rows)
+
+    after = await desk.rows("SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'applications' ORDER BY sequencename")
+    assert after == before
+    assert "case_number_seq" in [each["sequencename"] for each in before]
+
+
+async def test_a_rehearsal_waits_for_nobody_and_nobody_waits_for_it(desk: Desk) -> None:
+    case = await desk.file(filing())
+    async with holding(desk.database, "SELECT FROM application FOR UPDATE", service="applications"):
+        (told,) = await results(desk, VALIDATE, [filing(requested_fen=1)])
+
+    assert (told["status"], told["filed"]["case_number"], told["filed"]["version"]) == ("changed", case["case_number"], 2)
+
+
+async def test_case_numbers_follow_the_order_of_the_call_whatever_they_are_for(desk: Desk) -> None:
+    projects = ["KP-9", "KP-1", None, "KP-5", None, "KP-3"]
+    awards = iter((THIRD_USCC, OTHER_USCC))
+    rows = [filing(f"r-{n}", project_code=each) if each else award_filing(f"r-{n}", applicant_uscc=next(awards)) for n, each in enumerate(projects)]
+
+    told = await results(desk, BATCH, rows)
+
+    numbers = [each["filed"]["case_number"] for each in told]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) == len(rows)
 
 
 async def test_the_same_batch_again_changes_nothing_and_repeats_each_answer(desk: Desk) -> None:

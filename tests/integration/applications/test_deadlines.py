@@ -1,5 +1,6 @@
 """Terms in working days: computed when the calendar is there, kept as a number of days when it is not, and what their end brings about."""
 
+import asyncio
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from services.applications.deadline import commands
 from services.applications.deadline.jobs import compute_open_deadlines, lapse_uncorrected
 from shared import workdays
+from tests.building import holding, until_waiting
 from tests.integration.applications.callers import HUANCUI, filing
 from tests.integration.applications.desk import Desk
 
@@ -95,6 +97,34 @@ async def test_a_term_gets_its_day_when_the_calendar_is_loaded_and_another_when_
     assert [row["due_on"] for row in changed] == ["2027-01-06"]
 
 
+async def test_a_case_that_a_stage_of_the_review_sent_back_lapses_at_that_stage(desk: Desk) -> None:
+    id_ = (await desk.file())["application_id"]
+    await desk.approve([id_], "acceptance", auth=HUANCUI, officer="hc-0001")
+    sent = {"application_id": id_, "stage": "district", "verdict": "return", "reason": "缺少业绩证明材料"}
+    await desk.decide([sent], auth=HUANCUI, officer="hc-0002")
+    desk.move_clock("2025-10-31T10:00:00+08:00")
+
+    await lapse_uncorrected(desk.live)
+
+    assert ((await desk.announced())[-1].body or {})["stage"] == "district"
+
+
+async def test_new_days_for_open_terms_are_written_in_the_one_order_in_which_cases_are_locked(desk: Desk, coming_year: Path) -> None:
+    ids = sorted([(await desk.file(filing(f"row-{n}")))["application_id"] for n in range(2)])
+    desk.move_clock("2026-12-20T10:00:00+08:00")
+    # The last to be written lies behind the others on the page.
+    for id_ in reversed(ids):
+        await desk.approve([id_], "acceptance", auth=HUANCUI, officer="hc-0001")
+    lock = "SELECT FROM application WHERE id = $1 FOR UPDATE NOWAIT"
+
+    async with holding(desk.database, lock, ids[0], service="applications"):
+        computing = asyncio.create_task(compute(desk, coming_year))
+        await until_waiting(desk.database, sessions=1)
+        await desk.rows(lock, ids[1])
+
+    assert await computing == 2
+
+
 async def compute(desk: Desk, folder: Path) -> int:
     async with desk.live.transaction() as tx:
         return await commands.compute_open_deadlines(tx, calendar=workdays.load(folder))
@@ -124,5 +154,6 @@ async def test_a_case_lapses_the_day_after_its_correction_was_due_and_may_be_fil
     if lapsed:
         assert (after["history"][-1]["caller"], after["history"][-1]["reason"]) == ("service:applications", "逾期未补正，申报失效")
         assert (await desk.told(case["id"]))[-1] == "application_lapsed"
+        assert ((await desk.announced())[-1].body or {})["stage"] == "acceptance"
         assert (await desk.file(filing("row-2", project_code="KP-ROW-1")))["status"] == "created"
         assert await lapse_uncorrected(desk.live) == 0

@@ -8,7 +8,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from shared.events import HEADER_ID, HEADER_SEQ, HEADER_TYPE, Event
-from shared.events.budget import AppropriationRecorded, FundsReserved, FundsWaiting
+from shared.events.budget import AppropriationRecorded, FundsReserved, FundsWaiting, PaymentOrdered, PaymentReturned
 from shared.ids import new_id
 from tests.integration.applications.callers import filing
 from tests.integration.applications.desk import AMOUNT_FEN, Desk
@@ -94,6 +94,22 @@ async def test_everything_again_from_the_beginning_changes_nothing_and_announces
 
     assert await desk.counted() == before
     assert (await desk.get(case["id"]))["state"] == "funded"
+
+
+@pytest.mark.parametrize("reason", ["R-77: not on any list", "户名不符", "", "久" * 500])
+async def test_whatever_reason_the_bank_gives_for_a_return_is_kept_as_its_words(desk: Desk, reason: str) -> None:
+    case = await desk.confirmed()
+    order = {"payment_order_id": new_id(), "voucher": "支付-1"}
+    await desk.answer(PaymentOrdered, case, **order)
+
+    await desk.answer(PaymentReturned, case, **order, reason=reason)
+
+    back = await desk.get(case["id"])
+    told = (await desk.announced())[-1]
+    assert (back["state"], back["history"][-1]["action"], back["history"][-1]["reason"]) == ("confirmed", "payment_returned", reason)
+    assert back["history"][-1]["clause"] == "预算法 58"
+    assert (told.type, (told.body or {})["reason"]) == ("applications.payment_returned.v1", reason)
+    assert await parked(desk) == []
 
 
 async def test_an_answer_about_a_case_that_was_never_proposed_is_a_fault_to_be_looked_at_and_not_passed_over(desk: Desk) -> None:

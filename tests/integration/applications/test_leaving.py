@@ -190,6 +190,7 @@ async def test_a_waiting_case_is_funded_or_lapses_as_the_budget_says(desk: Desk)
 
     assert (waiting["state"], waiting["waiting_on"]) == ("waiting_for_funds", ["budget"])
     assert (await desk.told(case["id"]))[-2:] == ["application_waiting", "application_lapsed"]
+    assert ((await desk.announced())[-1].body or {})["stage"] == "waiting_for_funds"
     assert (await desk.get(case["id"]))["state"] == "lapsed"
 
 

@@ -12,6 +12,7 @@ from tests.integration.applications.desk import AMOUNT_FEN, Desk
 ISSUER = "staff:https://staff.example.invalid|"
 SYSTEM = "system:district-huancui"
 PROCEDURE, ITEM, CITY, JOINT = (f"威人社发〔2023〕15号 {place}" for place in ("印发通知", "二(二)4", "三(一)", "三(二)"))
+FUND, BUDGET_LAW = JOINT, "预算法 57"
 
 # Filed on Monday 2025-09-15, closing on Tuesday 2025-09-23; Sunday 2025-09-28 is worked for National Day.
 SHOWN = [
@@ -35,11 +36,11 @@ HISTORY = [
     (4, "approve", "in_review", f"{ISSUER}city-1", f"{ISSUER}city-1", date(2025, 9, 15), CITY, "2023-15/stages/city@2023-06-12"),
     (5, "approve", "in_review", f"{ISSUER}city-2", f"{ISSUER}city-2", date(2025, 9, 15), JOINT, "2023-15/stages/joint@2023-06-12"),
     (6, "propose", "proposed", f"{ISSUER}finance-1", f"{ISSUER}finance-1", date(2025, 9, 15), JOINT, "2023-15/stages/joint@2023-06-12"),
-    (7, "funds_reserved", "funded", "service:budget", None, date(2025, 9, 15), ITEM, "2023-15/items/4a@2023-06-12"),
+    (7, "funds_reserved", "funded", "service:budget", None, date(2025, 9, 15), FUND, "2023-15/money_steps/funds_reserved@2023-06-12"),
     (8, "open_notice", "on_notice", f"{ISSUER}officer-1", None, date(2025, 9, 15), JOINT, "2023-15/notice_rules/notice@2023-06-12"),
     (9, "confirm", "confirmed", "service:applications", None, date(2025, 9, 23), JOINT, "2023-15/notice_rules/notice@2023-06-12"),
-    (10, "payment_ordered", "paying", "service:budget", None, date(2025, 9, 23), ITEM, "2023-15/items/4a@2023-06-12"),
-    (11, "payment_confirmed", "paid", "service:budget", None, date(2025, 9, 23), ITEM, "2023-15/items/4a@2023-06-12"),
+    (10, "payment_ordered", "paying", "service:budget", None, date(2025, 9, 23), BUDGET_LAW, "2023-15/money_steps/payment_ordered@2023-06-12"),
+    (11, "payment_confirmed", "paid", "service:budget", None, date(2025, 9, 23), BUDGET_LAW, "2023-15/money_steps/payment_confirmed@2023-06-12"),
 ]
 # The fifth version, an approval that finance still has to join, is nobody's news.
 STORY = [
@@ -73,7 +74,7 @@ async def walk(desk: Desk) -> tuple[str, list[tuple[Any, ...]]]:
     views.append(shown(await desk.fund(id_)))
     opened = await desk.open_notice(id_)
     views.append(shown(await desk.get(id_)))
-    desk.move_clock(f"{opened['closes_on']}T00:00:01+08:00")
+    desk.move_clock(f"{opened['closes_on']}T12:00:00+08:00")
     await desk.close_notices()
     case = await desk.get(id_)
     views.append(shown(case))

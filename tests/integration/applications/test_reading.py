@@ -128,6 +128,14 @@ async def test_a_cursor_that_is_not_ours_is_refused(desk: Desk, query: dict[str,
     assert (answer.status_code, answer.json()["code"]) == (400, "cursor-unreadable")
 
 
+@pytest.mark.parametrize("day", ["1757894400", "2025-09-15T00:00:00"])
+async def test_the_items_of_what_is_no_day_are_refused(desk: Desk, day: str) -> None:
+    answer = await desk.client.get("/v1/items", params={"on": day})
+
+    (found,) = answer.json()["errors"]
+    assert (answer.status_code, found["pointer"], found["detail_zh"]) == (422, "/query/on", "日期格式应为YYYY-MM-DD")
+
+
 @pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "201"}, {"state": "moon"}, {"applicant_uscc": "91"}])
 async def test_a_query_that_means_nothing_is_refused(desk: Desk, query: dict[str, str]) -> None:
     answer = await desk.client.get(PATH, params=query, auth=AUDITOR)

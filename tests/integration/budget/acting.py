@@ -216,7 +216,7 @@ async def states(database: Database) -> dict[UUID, str]:
 async def written(database: Database) -> dict[str, int]:
     """Rows in every table: a refusal leaves this as it was."""
     tables = ["journal", "reservation", "reservation_history", "appropriation", "payable", "payee_account", "payment_order", "bank_confirmation"]
-    tables += ["allotment", "transfer", "reversal", "freeze_order", "misuse_case", "clawback", "clawback_receipt", "closed_year"]
+    tables += ["reconciliation", "allotment", "transfer", "reversal", "freeze_order", "misuse_case", "clawback", "clawback_receipt", "closed_year"]
     counted = " UNION ALL ".join(f"SELECT '{table}' AS name, count(*) AS rows FROM {table}" for table in [*tables, "outbox", "answer"])
     return {row["name"]: row["rows"] for row in await fetch(database, counted, service="budget")}
 

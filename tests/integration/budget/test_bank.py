@@ -1,11 +1,19 @@
 """The bank's files: every row has its own answer, repeats are harmless, what fits nothing is kept for a person."""
 
-import httpx
+import asyncio
+from typing import Any
 
+import asyncpg
+import httpx
+import pytest
+
+from shared.ids import new_id
 from shared.live import Live
-from tests.building import SignedBy
+from tests.building import SignedBy, fetch
 from tests.integration.budget.acting import (
     AUDITOR,
+    FINANCE,
+    MAKER,
     appropriate,
     approved_order,
     assert_books_add_up,
@@ -92,6 +100,103 @@ async def test_a_row_under_a_returned_reference_goes_to_reconciliation_and_the_n
     assert right["status"] == "changed"
     assert (await balances(client))["paid_fen"] == 1_000_000
     await assert_books_add_up(database)
+
+
+async def settle(
+    client: httpx.AsyncClient, row: dict[str, Any], *, auth: httpx.Auth = FINANCE, reason: str = "银行重复推送，已核对"
+) -> httpx.Response:
+    headers = {"If-Match": f'"{row["version"]}"'}
+    return await client.post(f"/v1/bank-confirmations/{row['id']}:settle", json={"reason": reason}, headers=headers, auth=auth)
+
+
+async def listed(client: httpx.AsyncClient, reconciliation: str | None = None) -> list[dict[str, Any]]:
+    params = {} if reconciliation is None else {"reconciliation": reconciliation}
+    answered = await client.get("/v1/bank-confirmations", params=params, auth=AUDITOR)
+    return list(answered.json()["rows"])
+
+
+async def test_a_row_that_fitted_nothing_is_settled_with_its_reason_and_leaves_the_open_list(client: httpx.AsyncClient) -> None:
+    strangers: list[dict[str, object]] = [{"bank_reference": name, "outcome": "paid", "settled_on": "2025-09-15"} for name in ("X-1", "X-2")]
+    await bank_says(client, *strangers)
+    first, second = await listed(client, "open")
+
+    settled = await settle(client, first, reason="账号6200000000000000001的重复回单")
+
+    assert (settled.status_code, settled.headers["etag"], settled.json()["version"]) == (200, '"2"', 2)
+    assert settled.json()["settled_by"].endswith("|finance-1")
+    assert "6200000000000000001" not in settled.text
+    assert [row["id"] for row in await listed(client, "open")] == [second["id"]]
+    (kept,) = await listed(client, "settled")
+    assert kept == settled.json()
+    assert {name: kept[name] for name in ("status", "cause", "bank_reference")} == {
+        name: first[name] for name in ("status", "cause", "bank_reference")
+    }
+
+
+async def test_a_settled_row_that_the_bank_sends_again_stays_settled(client: httpx.AsyncClient, database: Database) -> None:
+    row: dict[str, object] = {"bank_reference": "X-1", "outcome": "paid", "settled_on": "2025-09-15"}
+    await bank_says(client, row)
+    await settle(client, (await listed(client, "open"))[0])
+
+    (again,) = await bank_says(client, row)
+
+    assert again["status"] == "reconcile"
+    assert await listed(client, "open") == []
+    assert (await written(database))["bank_confirmation"] == 1
+
+
+async def test_what_is_matched_stale_settled_or_not_there_is_not_settled_and_nothing_is_written(
+    client: httpx.AsyncClient, live: Live, database: Database
+) -> None:
+    await appropriate(client, 1_000_000)
+    order = await approved_order(client, await payable_case(client, live))
+    await bank_says(client, paid_row(order), {"bank_reference": "X-1", "outcome": "paid", "settled_on": "2025-09-15"})
+    matched, stranger = await listed(client)
+    settled = (await settle(client, stranger)).json()
+    before = await written(database)
+
+    answers = [
+        await settle(client, matched),
+        await settle(client, stranger),
+        await settle(client, settled),
+        await settle(client, {**stranger, "id": str(new_id())}),
+        await settle(client, stranger, reason="好"),
+        await settle(client, stranger, auth=MAKER),
+        await client.post(f"/v1/bank-confirmations/{stranger['id']}:settle", json={"reason": "已核对清楚"}, auth=FINANCE),
+    ]
+
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [
+        (409, "not-for-reconciliation"),
+        (412, "version-stale"),
+        (409, "reconciliation-settled"),
+        (404, "bank-confirmation-not-found"),
+        (422, "invalid"),
+        (403, "scope-missing"),
+        (428, "if-match-missing"),
+    ]
+    assert await written(database) == before
+
+
+async def test_of_two_who_settle_a_row_at_once_one_has_it(client: httpx.AsyncClient, database: Database) -> None:
+    await bank_says(client, {"bank_reference": "X-1", "outcome": "paid", "settled_on": "2025-09-15"})
+    (row,) = await listed(client, "open")
+
+    answers = await asyncio.gather(*(settle(client, row, reason=f"第{n}次核对") for n in range(4)))
+
+    assert sorted(each.status_code for each in answers)[0] == 200
+    assert {each.status_code for each in answers[1:]} <= {200, 409, 412}
+    assert [each.status_code for each in answers].count(200) == 1
+    assert (await written(database))["reconciliation"] == 1
+
+
+@pytest.mark.parametrize("statement", ["UPDATE reconciliation SET reason = 'other'", "DELETE FROM reconciliation", "TRUNCATE reconciliation"])
+async def test_what_was_found_out_is_never_changed(client: httpx.AsyncClient, database: Database, statement: str) -> None:
+    await bank_says(client, {"bank_reference": "X-1", "outcome": "paid", "settled_on": "2025-09-15"})
+    await settle(client, (await listed(client, "open"))[0])
+
+    for role in ("budget", "budget_owner"):
+        with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.RestrictViolationError)):
+            await fetch(database, statement, service=role)
 
 
 async def test_the_banks_own_system_posts_its_file(client: httpx.AsyncClient, live: Live) -> None:

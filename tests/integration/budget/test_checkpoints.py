@@ -52,6 +52,10 @@ def with_witness(live: Live, folder: Path) -> Live:
     )
 
 
+def files_of(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.checkpoint"))
+
+
 async def checkpoint(live: Live) -> Any:
     async with live.transaction() as tx:
         return await make_checkpoint(tx, signer=signer_of(live), at=live.now().at)
@@ -159,7 +163,7 @@ async def test_a_later_checkpoint_continues_an_earlier_one(client: httpx.AsyncCl
     reversed_ = await client.get("/v1/ledger/proofs/consistency", params={"first_seq": 4, "second_seq": 2})
 
     (beside,) = (bytes.fromhex(each) for each in proof["path"])
-    assert parent_of(first["root"], beside) == second["root"]
+    assert parent_of(first["root"], right=beside) == second["root"]
     assert reversed_.json()["code"] == "trees-out-of-order"
 
 
@@ -185,18 +189,20 @@ async def test_the_job_makes_one_an_hour_and_hands_it_to_the_witness(client: htt
     an_hour_later = await keep_checkpoints(watched)
 
     assert (handed, too_early, an_hour_later) == (1, 0, 1)
-    assert sorted(file.name for file in witness.iterdir()) == ["000000000000002.checkpoint", "000000000000004.checkpoint"]
+    assert [file.name for file in files_of(witness)] == ["000000000000002.checkpoint", "000000000000004.checkpoint"]
 
 
 async def test_a_witness_file_is_never_written_again(witness: Path) -> None:
     note = "origin\n7\nroot\nchain 00\n\n— name aaaa\n"
-    write_once(witness, seq=7, note=note)
+    write_once(witness, seq=7, note=note, leaves=b"1")
 
-    write_once(witness, seq=7, note=note.replace("aaaa", "bbbb"))
+    write_once(witness, seq=7, note=note.replace("aaaa", "bbbb"), leaves=b"1")
     with pytest.raises(BooksContradicted):
-        write_once(witness, seq=7, note=note.replace("chain 00", "chain 01"))
+        write_once(witness, seq=7, note=note.replace("chain 00", "chain 01"), leaves=b"1")
+    with pytest.raises(BooksContradicted):
+        write_once(witness, seq=7, note=note, leaves=b"2")
 
-    (file,) = witness.iterdir()
+    (file,) = files_of(witness)
     assert file.read_text() == note
     assert file.stat().st_mode & 0o222 == 0
 
@@ -217,9 +223,9 @@ async def test_books_that_were_taken_back_to_yesterday_are_not_signed_again(
     assert len(await fetch(database, "SELECT FROM checkpoint", service="budget")) == 0
     newest = newest_witnessed(witness)
     assert newest is not None
-    verified = verify(await journal(client, tmp_path), checkpoints=[*witness.iterdir()], key=signer_key(watched))
+    verified = verify(await journal(client, tmp_path), checkpoints=files_of(witness), key=signer_key(watched))
     assert verified.returncode != 0
-    assert "seq 2: checkpoint 000000000000002.checkpoint was of other rows" in verified.stderr
+    assert "seq 1: not what checkpoint 000000000000002.checkpoint witnessed" in verified.stderr
 
 
 async def test_books_that_end_before_what_was_witnessed_are_not_signed(client: httpx.AsyncClient, watched: Live, database: Database) -> None:
@@ -253,11 +259,11 @@ def root_by_inclusion(entry: dict[str, Any], *, size: int) -> bytes:
     fn, sn, found = entry["seq"] - 1, size - 1, bytes.fromhex(entry["leaf"])
     for step in (bytes.fromhex(each) for each in entry["path"]):
         if fn & 1 or fn == sn:
-            found = parent_of(step, found)
+            found = parent_of(step, right=found)
             while not fn & 1 and fn != 0:
                 fn, sn = fn >> 1, sn >> 1
         else:
-            found = parent_of(found, step)
+            found = parent_of(found, right=step)
         fn, sn = fn >> 1, sn >> 1
     assert sn == 0
     return found

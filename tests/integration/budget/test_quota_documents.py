@@ -75,7 +75,7 @@ async def report(live: Live, document_id: UUID, *rows: Reported, version: int = 
     async with live.transaction() as tx:
         quota = await queries.document_of(tx, document_id, caller=EVERYWHERE)
         return await commands.take_reports(
-            tx, quota, rows, version=version, document="区市明细", act=act("r"), catalogue=policy.current(), paying=by_quota()
+            tx, quota, rows=rows, version=version, document="区市明细", act=act("r"), catalogue=policy.current(), paying=by_quota()
         )
 
 

@@ -16,7 +16,7 @@ import uvicorn
 from aiokafka.structs import ConsumerRecord
 
 from deploy.demo.portal import Desk, create_portal
-from services.notifications import worker
+from services.notifications import policy, worker
 from services.notifications.portal.clients import Portal, open_portal
 from services.notifications.settings import NotificationsSettings
 from shared import inbox
@@ -40,7 +40,8 @@ class Service:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        self.consumer = worker.consumer(self.live.city)
+        self.told = policy.load(self.live.city)
+        self.consumer = worker.hearing(self.told, city=self.live.city)
 
     def record(self, event: Event, **headers: str) -> ConsumerRecord[Any, Any]:
         """The next record of the event's key, with an id of its own."""

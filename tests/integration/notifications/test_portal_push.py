@@ -232,11 +232,11 @@ async def test_a_mobile_number_that_the_portal_repeats_is_masked(service: Servic
 
 def narrow_to_portal(service: Service) -> None:
     narrow = service.told.interface.model_copy(update={"pushed": Pushed(channels=("portal",), source="a test")})
-    service.consumer = worker.consumer(replace(service.told, interface=narrow), city=service.live.city)
+    service.consumer = worker.hearing(replace(service.told, interface=narrow), city=service.live.city)
 
 
 def widen_again(service: Service) -> None:
-    service.consumer = worker.consumer(service.told, city=service.live.city)
+    service.consumer = worker.hearing(service.told, city=service.live.city)
 
 
 async def test_a_case_of_a_channel_that_is_not_pushed_is_told_and_not_reported(service: Service) -> None:

@@ -152,4 +152,31 @@ async def test_an_address_with_a_wrong_code_in_it_is_refused(registry: httpx.Asy
 async def test_a_cursor_that_is_not_ours_is_refused(registry: httpx.AsyncClient, path: str, cursor: str) -> None:
     answer = await registry.get(path, params={"cursor": cursor}, auth=AUDITOR)
 
-    assert (answer.status_code, answer.json()["code"]) == (400, "cursor-unreadable")
+    (found,) = answer.json()["errors"]
+    assert (answer.status_code, answer.json()["code"], found["pointer"]) == (400, "cursor-unreadable", "/query/cursor")
+
+
+@pytest.mark.parametrize("day", [1757462400, "1757462400", "2025-09-10T00:00:00", "20250910"])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/institutions", "first_day"),
+        ("/v1/institutions", "last_day"),
+        (f"{PATH}/{HUANCUI_USCC}:end", "ended_on"),
+        ("/v1/parks/HC-01/recognitions", "approved_on"),
+    ],
+)
+async def test_a_day_that_is_no_day_is_pointed_at(registry: httpx.AsyncClient, database: Database, path: str, name: str, day: object) -> None:
+    answer = await registry.post(path, json={name: day}, auth=REGISTRAR, headers={"If-Match": '"1"'})
+
+    told = {each["pointer"]: each["detail"] for each in answer.json()["errors"]}
+    assert (answer.status_code, told[f"/{name}"]) == (422, "A day is written as YYYY-MM-DD")
+    await assert_nothing_happened(database)
+
+
+@pytest.mark.parametrize("day", ["1757462400", "2025-09-10T00:00:00"])
+async def test_a_permit_is_checked_on_a_day_and_nothing_else(registry: httpx.AsyncClient, day: str) -> None:
+    answer = await registry.get("/v1/permits/1", params={"on": day})
+
+    (found,) = answer.json()["errors"]
+    assert (answer.status_code, found["pointer"], found["detail_zh"]) == (422, "/query/on", "日期格式应为YYYY-MM-DD")

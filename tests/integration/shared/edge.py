@@ -154,7 +154,7 @@ def system(name: str, *, scopes: Sequence[str] = ("notes:write", "notes:read"), 
         id=name,
         kind="district",
         app_key=f"key-of-{name}",
-        secrets=tuple(SecretStr(secret) for secret in secrets or (f"secret-of-{name}",)),
+        secrets=tuple(SecretStr(secret) for secret in secrets or (f"the-secret-of-the-calling-system-{name}",)),
         jurisdictions=("huancui",),
         scopes=frozenset(scopes),
     )
@@ -163,7 +163,7 @@ def system(name: str, *, scopes: Sequence[str] = ("notes:write", "notes:read"), 
 DISTRICT = system("district-one")
 OTHER_DISTRICT = system("district-two")
 READER = system("reader", scopes=("notes:read",))
-ROTATING = system("rotating", secrets=("secret-old", "secret-new"))
+ROTATING = system("rotating", secrets=("the-old-secret-of-a-rotating-system", "the-new-secret-of-a-rotating-system"))
 SYSTEMS = {each.app_key: each for each in (DISTRICT, OTHER_DISTRICT, READER, ROTATING)}
 
 

@@ -153,7 +153,7 @@ async def test_a_time_stamp_outside_the_window_is_told_the_servers_time(edge: Ed
     assert await edge.written() == before
 
 
-@pytest.mark.parametrize("secret", ["secret-old", "secret-new"])
+@pytest.mark.parametrize("secret", ["the-old-secret-of-a-rotating-system", "the-new-secret-of-a-rotating-system"])
 async def test_while_a_key_is_changed_both_are_live(edge: Edge, secret: str) -> None:
     answer = await edge.send(write_call(signer=ROTATING, secret=secret))
 

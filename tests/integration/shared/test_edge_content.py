@@ -323,7 +323,7 @@ GARBLED_CURSORS = {
     "values of other kinds": write_cursor("a", "b"),
     "true for a number": "W3RydWUsImEiXQ",
     "a number beyond 64 bits": write_cursor(2**63, "a"),
-    "a number below 64 bits": write_cursor(-(2**63) - 1, "a"),
+    "a number below 0": write_cursor(-1, "a"),
     "a zero byte": write_cursor(1, "a\0b"),
     "half of a surrogate pair": write_cursor(1, "\ud800"),
     "nested": "W1tbW1tbW1tbW10",
@@ -337,7 +337,7 @@ async def test_a_cursor_that_is_not_ours_is_refused(edge: Edge, cursor: str) -> 
     answer = await edge.send(Call("GET", f"/v1/notes?cursor={cursor}"))
 
     problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (400, "cursor-unreadable")
+    assert (answer.status_code, problem["code"], problem["errors"][0]["pointer"]) == (400, "cursor-unreadable", "/query/cursor")
 
 
 async def test_a_cursor_too_long_is_refused(edge: Edge) -> None:

@@ -24,7 +24,6 @@ from services.applications.item.rules import (
     Permit,
     RecognitionOutsideTerm,
     Unverified,
-    lines_to_compare,
 )
 from services.applications.policy.catalogue import Catalogue, Policy
 from shared.errors import Refusal
@@ -278,12 +277,6 @@ def test_named_documents_are_not_missing(catalogue: Catalogue, policy: Policy) -
 
     assert judge(catalogue, complete).missing_evidence == ()
     assert judge(catalogue, one_less).missing_evidence == (kinds[-1],)
-
-
-def test_lines_that_may_pay_for_the_same_are_compared_both_ways(policy: Policy) -> None:
-    assert lines_to_compare(policy, item_id="2023-15/8a", on=FILED_ON) == {"2023-15/8b"}
-    assert lines_to_compare(policy, item_id="2023-15/8b", on=FILED_ON) == {"2023-15/8a"}
-    assert lines_to_compare(policy, item_id="2023-15/2", on=FILED_ON) == frozenset()
 
 
 def test_every_refusal_of_the_rules_has_its_own_code_and_titles() -> None:

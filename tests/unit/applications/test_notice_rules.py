@@ -30,8 +30,10 @@ from services.applications.notice.rules import (
     check_objection_step,
     check_opening,
     check_superseding,
-    is_closing_day,
+    closes_at,
+    closing_today,
     may_confirm,
+    next_step_of_objection,
     notice_days,
 )
 from services.applications.policy.catalogue import NoticeRule, Policy
@@ -166,35 +168,73 @@ def test_an_objection_is_admitted_then_decided_and_nothing_else() -> None:
         (State.SUSPENDED, ObjectionState.DISMISSED, [ObjectionState.RECEIVED], State.ON_NOTICE),
         (State.SUSPENDED, ObjectionState.DISMISSED, [ObjectionState.ADMITTED], State.SUSPENDED),
         (State.ON_NOTICE, ObjectionState.NOT_ADMITTED, [], State.ON_NOTICE),
+        (State.CONFIRMED, ObjectionState.ADMITTED, [], State.CONFIRMED),
+        (State.CONFIRMED, ObjectionState.UPHELD, [], State.REFUSED),
+        (State.CONFIRMED, ObjectionState.DISMISSED, [], State.CONFIRMED),
+        (State.PAYING, ObjectionState.UPHELD, [], State.PAYING),
+        (State.PAID, ObjectionState.UPHELD, [], State.PAID),
+        (State.RELEASING, ObjectionState.UPHELD, [], State.RELEASING),
     ],
 )
 def test_what_an_objection_does_to_its_case(case: State, decided: ObjectionState, others: list[ObjectionState], after: State) -> None:
     assert case_after_objection(case, decided=decided, others=others) is after
 
 
-def test_an_award_is_confirmed_from_the_first_working_day_after_the_last_day_on() -> None:
-    assert not is_closing_day(DAYS, on=DAYS.last_day)
-    assert is_closing_day(DAYS, on=DAYS.closes_on)
-    assert not may_confirm(State.ON_NOTICE, days=DAYS, on=DAYS.last_day, objections=[])
-    assert may_confirm(State.ON_NOTICE, days=DAYS, on=DAYS.closes_on, objections=[ObjectionState.DISMISSED, ObjectionState.NOT_ADMITTED])
-    assert may_confirm(State.ON_NOTICE, days=DAYS, on=DAYS.closes_on + timedelta(days=7), objections=[])
+def test_an_award_is_confirmed_from_noon_of_the_first_working_day_after_the_last_day_on(rule: NoticeRule) -> None:
+    """Reads the hour of services/applications/policy/2023-15/notice.toml"""
+    end = closes_at(DAYS, rule=rule, zone=ZONE)
+
+    assert end == datetime(2025, 9, 9, 12, tzinfo=ZONE)
+    assert not may_confirm(State.ON_NOTICE, closes_at=end, at=end - timedelta(microseconds=1), objections=[])
+    assert may_confirm(State.ON_NOTICE, closes_at=end, at=end, objections=[ObjectionState.DISMISSED, ObjectionState.NOT_ADMITTED])
+    assert may_confirm(State.ON_NOTICE, closes_at=end, at=datetime(2025, 9, 9, 4, tzinfo=UTC), objections=[])
+    assert may_confirm(State.ON_NOTICE, closes_at=end, at=end + timedelta(days=7), objections=[])
+
+
+def test_a_notice_is_looked_at_on_its_closing_day_from_the_hour_of_its_own_rule_on(rule: NoticeRule) -> None:
+    early = rule.model_copy(update={"closing": rule.closing.model_copy(update={"from_hour": 0}), "first_day": date(2024, 1, 1)})
+
+    before, after = (closing_today([rule, early], at=datetime(2025, 9, 9, 3, minute, tzinfo=UTC), zone=ZONE) for minute in (59, 0))
+    noon = closing_today([rule, early], at=datetime(2025, 9, 9, 12, tzinfo=ZONE), zone=ZONE)
+
+    assert before == after == [early.version]
+    assert noon == [rule.version, early.version]
 
 
 def test_no_award_is_confirmed_on_the_rest_days_after_the_last_day(rule: NoticeRule, calendar: Calendar) -> None:
     days = notice_days(rule, opened_on=date(2025, 9, 5), calendar=calendar)
 
     assert (days.last_day, days.closes_on) == (date(2025, 9, 12), date(2025, 9, 15))
-    assert not may_confirm(State.ON_NOTICE, days=days, on=date(2025, 9, 14), objections=[])
-    assert may_confirm(State.ON_NOTICE, days=days, on=date(2025, 9, 15), objections=[])
+    assert closes_at(days, rule=rule, zone=ZONE).date() == days.closes_on
 
 
 @pytest.mark.parametrize("objection", sorted(UNDECIDED))
 def test_an_undecided_objection_holds_the_award_back(objection: ObjectionState) -> None:
-    assert not may_confirm(State.ON_NOTICE, days=DAYS, on=DAYS.closes_on, objections=[objection])
+    assert not may_confirm(State.ON_NOTICE, closes_at=OPENED_AT, at=ENTERED_AT, objections=[objection])
 
 
 def test_a_suspended_case_is_not_confirmed() -> None:
-    assert not may_confirm(State.SUSPENDED, days=DAYS, on=DAYS.closes_on, objections=[])
+    assert not may_confirm(State.SUSPENDED, closes_at=OPENED_AT, at=ENTERED_AT, objections=[])
+
+
+@pytest.mark.parametrize(
+    ("state", "case", "told"),
+    [
+        (ObjectionState.RECEIVED, State.ON_NOTICE, ["是否受理"]),
+        (ObjectionState.ADMITTED, State.SUSPENDED, ["是否成立"]),
+        (ObjectionState.RECEIVED, State.CONFIRMED, ["暂缓支付", "是否受理"]),
+        (ObjectionState.ADMITTED, State.CONFIRMED, ["暂缓支付", "是否成立"]),
+        (ObjectionState.ADMITTED, State.PAYING, ["追回", "是否成立"]),
+        (ObjectionState.UPHELD, State.PAID, ["追回"]),
+        (ObjectionState.UPHELD, State.REFUSED, ["已处理完毕"]),
+        (ObjectionState.DISMISSED, State.PAID, ["已处理完毕"]),
+    ],
+)
+def test_the_next_step_of_an_objection_follows_where_its_case_is(state: ObjectionState, case: State, told: list[str]) -> None:
+    zh, en = next_step_of_objection(state, case=case)
+
+    assert all(word in zh for word in told)
+    assert ("追回" in zh) == ("recovered" in en)
 
 
 def test_a_superseding_notice_may_end_on_the_same_day_but_not_before() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.applications import policy as policy_data
+from services.applications.intake.rules import BudgetAnswer
 from services.applications.policy import PolicyWrong, UsedVersion
 from services.applications.policy.catalogue import Catalogue, Policy
 from shared.money import FEN_PER_WAN
@@ -59,7 +60,8 @@ def test_the_lines_without_an_amount_are_referrals_and_no_items(policy: Policy) 
 
 
 def test_every_quotation_stands_in_the_policy(policy: Policy) -> None:
-    strangers = [entry.version for entry in policy.entries() if entry.quote not in POLICY_TEXT]
+    own = [entry for entry in policy.entries() if entry.source.startswith(policy.document_number)]
+    strangers = [entry.version for entry in own if entry.quote not in POLICY_TEXT]
 
     assert strangers == []
     assert policy.title_zh in POLICY_TEXT
@@ -85,10 +87,21 @@ def test_only_the_parks_are_construction_support(policy: Policy) -> None:
     assert len(construction) == 3
 
 
-def test_once_stated_by_the_text_is_assumed_only_where_its_unit_is_not_said(policy: Policy) -> None:
+def test_each_step_of_the_money_cites_the_law_of_money_and_no_item(policy: Policy) -> None:
+    """Goes through every entry of services/applications/policy/2023-15/money.toml"""
+    clauses = {answer: policy.money_step_on(answer.step_id, on=IN_TERM).clause for answer in BudgetAnswer}
+
+    assert {step.id for step in policy.money_steps} == {answer.step_id for answer in BudgetAnswer}
+    assert clauses[BudgetAnswer.FUNDS_RESERVED] == "威人社发〔2023〕15号 三(二)"
+    assert clauses[BudgetAnswer.PAYMENT_ORDERED] == clauses[BudgetAnswer.PAYMENT_CONFIRMED] == "预算法 57"
+    assert not set(clauses.values()) & {item.clause for item in policy.items}
+    assert {step.source.partition(" ")[0] for step in policy.money_steps} == {policy.document_number, "预算法"}
+
+
+def test_once_stated_by_the_text_is_assumed_where_its_unit_or_a_rise_is_not_said(policy: Policy) -> None:
     stated = {item.id: item.once.assumed for item in policy.items if item.once and "一次性" in item.quote}
 
-    assert stated == {"2023-15/2": True, "2023-15/7n": False, "2023-15/7p": False, "2023-15/7c": False}
+    assert stated == dict.fromkeys(["2023-15/2", "2023-15/7n", "2023-15/7p", "2023-15/7c"], True)
     assert all(item.once and item.once.assumed for item in policy.items if "一次性" not in item.quote)
 
 
@@ -123,7 +136,7 @@ def test_every_assumption_is_listed_with_its_path_value_and_reason(catalogue: Ca
 
     assert listed["2023-15/notice_rules/notice@2023-06-12"].value == "notice_working_days = 5"
     assert listed["2023-15/items/2@2023-06-12/once"].value == 'per = ["applicant"]'
-    assert "2023-15/items/7n@2023-06-12/once" not in listed
+    assert "2023-15/items/7n@2023-06-12/recognition" not in listed
     assert sum(path.endswith("/funding") for path in listed) == 14
     assert all(each.value and each.why and each.source for each in listed.values())
 
@@ -229,6 +242,9 @@ SPOILT = {
         "items/7n_national_park.toml", "city_hr_industry_fund", "provincial_hr_industry_fund", "does not pay for construction",
     ),
     "a compared line that is none": ("settings.toml", '"2023-15/8b"', '"2023-15/8c"', "is no item"),
+    "a step of the money without a clause": ("money.toml", 'id = "payment_returned"', 'id = "payment_ordered"', "still runs"),
+    "a day without a clause for a step of the money": ("money.toml", "last_day = 2025-12-31", "last_day = 2025-12-30", "money step funds_reserved"),
+    "an hour that no day has": ("notice.toml", "from_hour = 12", "from_hour = 24", "from_hour"),
     "an unknown table": ("notice.toml", "[[notice]]", "[[bulletin]]", "unknown"),
 }  # fmt: skip
 

@@ -1,22 +1,16 @@
 """The bytes of a row: published vectors, the same from an implementation that shares no code, and no two rows alike."""
 
-import json
 import subprocess
 import sys
-import uuid
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from deploy.local.folders import ROOT
 from services.budget.entry.rules import GENESIS, Entry, canonical, leaf_of, link
 from services.budget.evidence.rules import HEADER, line_of
-
-VECTORS = ROOT / "tests" / "contract" / "ledger"
-VERIFIER = ROOT / "services" / "budget" / "verify.py"
+from tests.unit.budget.published import VECTORS, VERIFIER, published, vectors
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 MAYBE = st.none() | TEXT
@@ -52,22 +46,6 @@ ENTRIES = st.builds(
     item=st.integers(0, 2**31 - 1),
     fingerprint=st.binary(max_size=40),
 )
-
-
-def vectors() -> list[dict[str, Any]]:
-    return list(json.loads((VECTORS / "vectors.json").read_text()))
-
-
-def published() -> list[Entry]:
-    header, *lines = (VECTORS / "journal.ndjson").read_text(encoding="utf-8").splitlines()
-    return [_entry(dict(zip(json.loads(header), json.loads(line), strict=True))) for line in lines]
-
-
-def _entry(shown: dict[str, Any]) -> Entry:
-    del shown["chain"]
-    uuids = {name: shown[name] and uuid.UUID(shown[name]) for name in ("application_id", "proposal_id")}
-    times = {"booked_at": datetime.fromisoformat(shown["booked_at"]), "effective_on": date.fromisoformat(shown["effective_on"])}
-    return Entry(**{**shown, **uuids, **times, "fingerprint": bytes.fromhex(shown["fingerprint"])})
 
 
 def test_rows_have_the_bytes_leaves_and_chain_that_were_published() -> None:

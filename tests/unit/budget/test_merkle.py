@@ -37,7 +37,7 @@ def defined_root(leaves: Sequence[bytes]) -> bytes:
     k = 1
     while k * 2 < len(leaves):
         k *= 2
-    return parent_of(defined_root(leaves[:k]), defined_root(leaves[k:]))
+    return parent_of(defined_root(leaves[:k]), right=defined_root(leaves[k:]))
 
 
 def stored(size: int) -> HashOf:
@@ -58,11 +58,11 @@ def root_by_inclusion(index: int, *, size: int, path: Sequence[bytes]) -> bytes:
     for p in path:
         assert sn != 0, "the path is too long"
         if fn & 1 or fn == sn:
-            r = parent_of(p, r)
+            r = parent_of(p, right=r)
             while not fn & 1 and fn != 0:
                 fn, sn = fn >> 1, sn >> 1
         else:
-            r = parent_of(r, p)
+            r = parent_of(r, right=p)
         fn, sn = fn >> 1, sn >> 1
     assert sn == 0, "the path is too short"
     return r
@@ -78,11 +78,11 @@ def roots_by_consistency(first: int, *, second: int, first_root: bytes, path: Se
     for c in nodes[1:]:
         assert sn != 0, "the path is too long"
         if fn & 1 or fn == sn:
-            fr, sr = parent_of(c, fr), parent_of(c, sr)
+            fr, sr = parent_of(c, right=fr), parent_of(c, right=sr)
             while not fn & 1 and fn != 0:
                 fn, sn = fn >> 1, sn >> 1
         else:
-            sr = parent_of(sr, c)
+            sr = parent_of(sr, right=c)
         fn, sn = fn >> 1, sn >> 1
     assert sn == 0, "the path is too short"
     return fr, sr

@@ -22,6 +22,7 @@ NUMBERS: TypeAdapter[str] = TypeAdapter(AccountNumber)
 BANK_CODES: TypeAdapter[str] = TypeAdapter(BankCode)
 DIGITS = st.text("0123456789", min_size=10, max_size=32)
 SEAL = Seal(key=bytes(32))
+ACCOUNT = {"kafka_security_protocol": "SASL_PLAINTEXT", "kafka_user": "budget", "kafka_password": "word"}
 
 
 def key_of(byte: int) -> str:
@@ -132,7 +133,7 @@ def test_a_seal_shows_no_key() -> None:
 
 
 def test_production_does_not_answer_without_a_key_and_its_worker_needs_none() -> None:
-    of_the_worker = BudgetSettings.model_validate(settings(profile=Profile.PRODUCTION))
+    of_the_worker = BudgetSettings.model_validate(settings(profile=Profile.PRODUCTION, **ACCOUNT))
 
     with pytest.raises(ValueError, match="PAYEE_ACCOUNT_KEY is missing"):
         build(of_the_worker)

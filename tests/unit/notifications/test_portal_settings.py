@@ -5,7 +5,14 @@ from pydantic import ValidationError
 
 from services.notifications.settings import NotificationsSettings
 
-BASE = {"database_url": "postgresql+asyncpg://a:b@127.0.0.1/c", "kafka_bootstrap": "127.0.0.1:1", "city_file": "deploy/city.toml"}
+BASE = {
+    "database_url": "postgresql+asyncpg://a:b@127.0.0.1/c",
+    "kafka_bootstrap": "127.0.0.1:1",
+    "kafka_security_protocol": "SASL_PLAINTEXT",
+    "kafka_user": "notifications",
+    "kafka_password": "d",
+    "city_file": "deploy/city.toml",
+}
 
 
 def settings(**own: str) -> NotificationsSettings:

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "budget_0007"
-down_revision = "budget_0006"
+revision = "budget_0006"
+down_revision = "budget_0005"
 branch_labels = None
 depends_on = None
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "budget_0006"
-down_revision = "budget_0003"
+revision = "budget_0005"
+down_revision = "budget_0004"
 branch_labels = None
 depends_on = None
 

@@ -6,8 +6,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy import text
 
-revision = "budget_0003"
-down_revision = "budget_0002"
+revision = "budget_0004"
+down_revision = "budget_0003"
 branch_labels = None
 depends_on = None
 
