@@ -1,6 +1,6 @@
 """The budget's answers about a case: each moves it, or came late and is only written down."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -10,6 +10,7 @@ from services.applications.policy.in_use import catalogue
 from shared import outbox
 from shared.clock import Moment
 from shared.db import Tx
+from shared.events import Event
 from shared.events.applications import (
     ApplicationFunded,
     ApplicationLapsed,
@@ -39,6 +40,13 @@ from shared.inbox import Handler
 BUDGET = By(caller="service:budget")
 
 Announce: TypeAlias = "Callable[[Case, Case, MoneyEvent], CaseEvent]"
+
+
+async def lock_answered(tx: Tx, events: Sequence[Event]) -> None:
+    """Before the answers of one poll are taken: their cases, in the order in which every call locks them."""
+    ids = {event.application_id for event in events if isinstance(event, MoneyEvent)}
+    if len(ids) > 1:
+        await lock_cases(tx, ids=sorted(ids))
 
 
 async def on_answer(tx: Tx, event: MoneyEvent) -> None:
