@@ -28,6 +28,7 @@ tracer = trace.get_tracer(__name__)
 HandlerKind: TypeAlias = Literal["copy", "effect"]
 Handle: TypeAlias = "Callable[[Tx, Any], Awaitable[None]]"
 HandleAll: TypeAlias = "Callable[[Tx, Sequence[Received]], Awaitable[None]]"
+Prepare: TypeAlias = Callable[[Tx, Sequence[Event]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,17 @@ class Consumer:
     handlers: Mapping[str, Handler]
     # Compaction leaves holes: on these topics only "newer than the last" is asked for.
     compacted_topics: frozenset[str] = frozenset()
+    # Locks the rows that the handlers of one poll will lock, in the one order that everybody takes: events come in any.
+    prepare: Prepare | None = None
 
 
-def consumer(name: str, *, topics: Iterable[str], handlers: Iterable[Handler], compacted_topics: Iterable[str] = ()) -> Consumer:
+def consumer(
+    name: str, *, topics: Iterable[str], handlers: Iterable[Handler], compacted_topics: Iterable[str] = (), prepare: Prepare | None = None
+) -> Consumer:
     listed = tuple(handlers)
     by_type = {handler.event.type: handler for handler in listed}
     assert len(by_type) == len(listed), f"{name} has two handlers for one event type"
-    return Consumer(name=name, topics=tuple(topics), handlers=by_type, compacted_topics=frozenset(compacted_topics))
+    return Consumer(name=name, topics=tuple(topics), handlers=by_type, compacted_topics=frozenset(compacted_topics), prepare=prepare)
 
 
 def copies_only(consumer: Consumer, *, name: str) -> Consumer:
@@ -197,6 +202,8 @@ async def receive(tx: Tx, *, consumer: Consumer, records: Sequence[Received | Ga
     fresh = await remember(tx, consumer=consumer, event_ids={record.event_id for record in received})
     states = await lock_keys(tx, consumer=consumer, keys={(record.topic, record.key) for record in received})
     run = Run(consumer)
+    if consumer.prepare is not None:
+        await consumer.prepare(tx, [record.event for record in received if record.event is not None and record.event_id in fresh])
     for record in received:
         if record.event_id not in fresh:
             HANDLED.labels("repeat").inc()

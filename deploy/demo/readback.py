@@ -26,16 +26,23 @@ async def read_journal(world: World) -> dict[str, Any]:
     year = world.cast.appropriation["fiscal_year"]
     entries = await rows_of(auditor, "/v1/ledger/entries", fiscal_year=year)
     added: Counter[str] = Counter()
-    for entry in entries:
+    # What was refused or waits stands in the journal too, and moves nothing.
+    for entry in [each for each in entries if each["outcome"] == "posted"]:
         added[account_name(entry["cr"])] += entry["amount_fen"]
         added[account_name(entry["dr"])] -= entry["amount_fen"]
     fund = await fund_of(world)
     again = {state: added[ACCOUNTS[state]] for state in STATES}
     require(again == {state: fund[state] for state in STATES}, zh=f"分录合计与余额不符：{again}", en="the journal re-adds to the balances")
     require(-added[SOURCE] == fund["appropriated_fen"], zh="分录中的批复与账面不符", en="the journal re-adds to the appropriation")
+    vouchers = {entry["voucher"] for entry in entries if entry["voucher"]}
     gapless = [entry["seq"] for entry in entries] == list(range(1, len(entries) + 1))
     require(gapless, zh="分录序号应连续", en="the journal has no gap")
-    return {"entries": len(entries), "vouchers": len({entry["voucher"] for entry in entries}), "readded": again, "as_of_seq": fund["as_of_seq"]}
+    return {
+        "entries": len(entries),
+        "vouchers": len(vouchers),
+        "readded": again,
+        "as_of_seq": fund["as_of_seq"],
+    }
 
 
 def account_name(code: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 
 from services.applications.deadline.jobs import COMPUTE_OPEN_DEADLINES, LAPSE_UNCORRECTED
 from services.applications.funding.consumers import HANDLERS as FUNDING
+from services.applications.funding.consumers import lock_answered
 from services.applications.known.consumers import HANDLERS as KNOWN
 from services.applications.notice.jobs import CLOSE_NOTICES
 from services.applications.policy import in_use
@@ -18,7 +19,7 @@ JOBS = (CLOSE_NOTICES, LAPSE_UNCORRECTED, COMPUTE_OPEN_DEADLINES)
 
 
 def consumer(_city: City) -> Consumer:
-    return inbox.consumer("applications", topics=["registry.events", "budget.events"], handlers=[*KNOWN, *FUNDING])
+    return inbox.consumer("applications", topics=["registry.events", "budget.events"], handlers=[*KNOWN, *FUNDING], prepare=lock_answered)
 
 
 def main() -> None:

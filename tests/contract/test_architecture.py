@@ -28,6 +28,10 @@ OPEN_TO_ANYBODY = {
     "GET /health/ready": "asked by whoever runs the process",
     "GET /metrics": "read by Prometheus inside the installation",
     "GET /v1/items": "the public reads what is supported",
+    "GET /v1/ledger/checkpoint-keys": "an outsider checks a checkpoint with it",
+    "GET /v1/ledger/checkpoints": "a witness is anybody who pulls them",
+    "GET /v1/ledger/checkpoints/{seq}": "a witness is anybody who pulls them",
+    "GET /v1/ledger/proofs/consistency": "hashes alone: that one checkpoint continues another",
     "GET /v1/notices": "公示 is for the public",
     "GET /v1/permits/{number:path}": "the public verifies a permit",
 }
@@ -55,7 +59,7 @@ NOT_IN_COMPOSE = {
     "service": "each service's own class says it",
     "statement_timeout_ms": "the default suits one server",
 }
-OF_THE_OTHER_PROCESS = {"http": {"worker_port"}, "worker": {"http_port", "payee_account_key"}}
+OF_THE_OTHER_PROCESS = {"http": {"worker_port", "checkpoint_key", "witness_folder"}, "worker": {"http_port"}}
 
 SCOPE = re.compile(r"[a-z]+(-[a-z]+)*:[a-z]+([-_][a-z]+)*")
 SCOPES_OF_NO_ROUTE: dict[str, str] = {}

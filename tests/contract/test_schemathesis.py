@@ -218,7 +218,7 @@ async def test_no_call_fails_and_every_answer_is_described(service: str, databas
                 # Three of four calls may do everything, in the whole city or in one district; the fourth is one of staff.
                 answer = await client.send(request, auth=callers[number % 2 if number % 4 else number // 4 % len(callers)])
                 run.take(case, request, answer, logged=logged)
-                if answer.is_success and "json" in answer.headers.get("content-type", ""):
+                if answer.is_success and answer.headers.get("content-type", "").startswith("application/json"):
                     known.learn(answer.json(), noun=operation.path.split("/")[-1].rstrip("s").replace("-", "_"))
                 if len(run.faults) == FAULTS_MAX:
                     break

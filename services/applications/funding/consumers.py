@@ -1,6 +1,6 @@
 """The budget's answers about a case: each moves it, or came late and is only written down."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -10,6 +10,7 @@ from services.applications.policy.in_use import catalogue
 from shared import outbox
 from shared.clock import Moment
 from shared.db import Tx
+from shared.events import Event
 from shared.events.applications import (
     ApplicationClawedBack,
     ApplicationFunded,
@@ -42,6 +43,13 @@ from shared.money import yuan_text
 BUDGET = By(caller="service:budget")
 
 Announce: TypeAlias = "Callable[[Case, Case, MoneyEvent], CaseEvent]"
+
+
+async def lock_answered(tx: Tx, events: Sequence[Event]) -> None:
+    """Before the answers of one poll are taken: their cases, in the order in which every call locks them."""
+    ids = {event.application_id for event in events if isinstance(event, MoneyEvent)}
+    if len(ids) > 1:
+        await lock_cases(tx, ids=sorted(ids))
 
 
 async def on_answer(tx: Tx, event: MoneyEvent) -> None:
@@ -80,9 +88,9 @@ async def on_clawed_back(tx: Tx, event: PaymentClawedBack) -> None:
     moment = Moment(at=event.happened_at, on=event.happened_on)
     case = (await lock_cases(tx, ids=[event.application_id])).get(event.application_id)
     assert case is not None, "the budget answers only about cases that were proposed to it"
-    clause = catalogue().item_version(case.item_version).clause
+    rule = catalogue().policy(case.policy_id).money_step_on(BudgetAnswer(event.type).step_id, on=case.filed_on)
     reason = f"{event.reason}：已追回{yuan_text(event.received_fen)}元，应追回{yuan_text(event.ordered_fen)}元"
-    await note_step(tx, case, action="payment_clawed_back", reason=reason, clause=clause, by=BUDGET, moment=moment)
+    await note_step(tx, case, action="payment_clawed_back", reason=reason, rule=rule, by=BUDGET, moment=moment)
 
 
 def _position(case: Case) -> Position:

@@ -207,6 +207,7 @@ class MoneyStepId(StrEnum):
     PAYMENT_ORDERED = "payment_ordered"
     PAYMENT_CONFIRMED = "payment_confirmed"
     PAYMENT_RETURNED = "payment_returned"
+    PAYMENT_CLAWED_BACK = "payment_clawed_back"
 
 
 class MoneyStep(Entry):

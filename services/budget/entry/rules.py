@@ -1,6 +1,6 @@
 """One row of the journal: its numbers, the bytes that stand for it, and how each row seals all before it.
 
-Everything here can be computed again by an outsider: `services/budget/ledger/verify.py` does so with the standard library alone.
+Everything here can be computed again by an outsider: `services/budget/verify.py` does so with the standard library alone.
 """
 
 import hashlib
@@ -136,7 +136,7 @@ class Books:
                 entry = self._entry(voucher, posting, leg=leg, number=number)
                 texts = texts_of(entry)
                 leaf = _leaf(texts)
-                self.chain = link(self.chain, leaf)
+                self.chain = link(self.chain, leaf=leaf)
                 written.append(Written(entry, texts, leaf, self.chain))
         return written
 
@@ -194,7 +194,7 @@ def leaf_of(entry: Entry) -> bytes:
     return _leaf(texts_of(entry))
 
 
-def link(chain: bytes, leaf: bytes) -> bytes:
+def link(chain: bytes, *, leaf: bytes) -> bytes:
     """The chain after one more row: SHA-256 of 02, the chain before it, and its leaf."""
     return hashlib.sha256(_LINK + chain + leaf).digest()
 

@@ -59,7 +59,13 @@ async def balances(tx: Tx, *, fiscal_year: int, as_of: AsOf, snapshot: Snapshot,
     """What each account of the year holds, in fen: at the head as it is kept, as of an earlier row or effective day added up from the journal."""
     if as_of.is_head and days.is_open:
         return {
-            account(AccountName(row.name), row.fiscal_year, row.origin_year, row.line_id, row.jurisdiction_id): row.balance_fen
+            account(
+                AccountName(row.name),
+                fiscal_year=row.fiscal_year,
+                origin_year=row.origin_year,
+                line_id=row.line_id,
+                jurisdiction_id=row.jurisdiction_id,
+            ): row.balance_fen
             for row in await tx.execute(_BALANCES, {"fiscal_year": fiscal_year})
         }
     return balances_of(await movements(tx, fiscal_year=fiscal_year, until_seq=snapshot.seq, days=days), fiscal_year=fiscal_year)

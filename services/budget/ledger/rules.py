@@ -272,12 +272,12 @@ def unallotted_account(fiscal_year: int) -> Account:
 
 def case_account(case: CaseMoney, *, name: AccountName, fiscal_year: int, origin_year: int) -> Account:
     """Of the line and jurisdiction of a case; that the money is the case's own is said by the posting, which names it."""
-    return account(name, fiscal_year, origin_year, case.line_id, case.jurisdiction_id)
+    return account(name, fiscal_year=fiscal_year, origin_year=origin_year, line_id=case.line_id, jurisdiction_id=case.jurisdiction_id)
 
 
 # Accounts are few, and every posting names two.
 @lru_cache(maxsize=10_000)
-def account(name: AccountName, fiscal_year: int, origin_year: int, line_id: str | None, jurisdiction_id: str | None) -> Account:
+def account(name: AccountName, *, fiscal_year: int, origin_year: int, line_id: str | None, jurisdiction_id: str | None) -> Account:
     return Account(name=name, fiscal_year=fiscal_year, origin_year=origin_year, line_id=line_id, jurisdiction_id=jurisdiction_id)
 
 
@@ -290,7 +290,7 @@ def require_whole_city(caller: Caller) -> None:
 
 
 def _of_year(name: AccountName, *, fiscal_year: int) -> Account:
-    return account(name, fiscal_year, fiscal_year, None, None)
+    return account(name, fiscal_year=fiscal_year, origin_year=fiscal_year, line_id=None, jurisdiction_id=None)
 
 
 def _of_pool(account: Account, *, pool: Account) -> Account:

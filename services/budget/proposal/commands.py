@@ -104,7 +104,7 @@ def _purses(row: ByName, *, years: Sequence[int], freezes: Sequence[Freeze], cat
     purses = {year: Purse(fund=fund, pools=[], freezes=freezes) for year in years if (fund := catalogue.fund_of_year(year)) is not None}
     for year, origin, line_id, jurisdiction_id, free_fen in _rows(row, "pool_years", "pool_origins", "pool_lines", "pool_jurisdictions", "pools_fen"):
         if year in purses:
-            pool = account(AccountName.AVAILABLE, year, origin, line_id, jurisdiction_id)
+            pool = account(AccountName.AVAILABLE, fiscal_year=year, origin_year=origin, line_id=line_id, jurisdiction_id=jurisdiction_id)
             purses[year].pools.append(Part(pool=pool, amount_fen=free_fen))
     return purses
 

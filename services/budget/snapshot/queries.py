@@ -77,6 +77,18 @@ def _snapshot(row: AnyRow) -> Snapshot:
 
 
 def _movement(row: AnyRow) -> Movement:
-    dr = account(AccountName(row.dr_name), row.dr_fiscal_year, row.dr_origin_year, row.dr_line_id, row.dr_jurisdiction_id)
-    cr = account(AccountName(row.cr_name), row.cr_fiscal_year, row.cr_origin_year, row.cr_line_id, row.cr_jurisdiction_id)
+    dr = account(
+        AccountName(row.dr_name),
+        fiscal_year=row.dr_fiscal_year,
+        origin_year=row.dr_origin_year,
+        line_id=row.dr_line_id,
+        jurisdiction_id=row.dr_jurisdiction_id,
+    )
+    cr = account(
+        AccountName(row.cr_name),
+        fiscal_year=row.cr_fiscal_year,
+        origin_year=row.cr_origin_year,
+        line_id=row.cr_line_id,
+        jurisdiction_id=row.cr_jurisdiction_id,
+    )
     return Movement(kind=Kind(row.kind), dr=dr, cr=cr, amount_fen=row.amount_fen)

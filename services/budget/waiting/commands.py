@@ -47,7 +47,10 @@ INSERT INTO reservation_history (application_id, proposal_id, what, state, reaso
 SELECT application_id, :proposal_id, :what, state, :reason, :at, :on
 FROM unnest(CAST(:application_ids AS uuid[]), CAST(:states AS text[])) AS seen (application_id, state)
 """)
-_FIND = text("SELECT * FROM reservation WHERE application_id = :application_id AND proposal_id = :proposal_id")
+_FIND = text("""
+SELECT r.*, EXISTS (SELECT FROM late_payment l WHERE l.application_id = r.application_id AND l.outcome IS NULL) AS has_late_payment
+FROM reservation r WHERE application_id = :application_id AND proposal_id = :proposal_id
+""")
 _TOMBSTONE = text("""
 INSERT INTO reservation (application_id, proposal_id, state, reason, changed_at)
 VALUES (:application_id, :proposal_id, 'released_early', :reason, :at)
@@ -113,7 +116,7 @@ async def release(tx: Tx, *, application_id: UUID, proposal_id: UUID, reason: st
         return
     state = ReservationState(held.state)
     try:
-        found = rules.judge_release(state, money_fen=held.amount_fen)
+        found = rules.judge_release(state, money_fen=held.amount_fen, has_late_payment=held.has_late_payment)
         if found is Release.FREE_MONEY:
             check_case_free(case_money(held), freezes=await in_force(tx))
     except Conflict as refusal:

@@ -99,8 +99,13 @@ def _less(pool: Part, *, part: Part) -> Part:
     return Part(pool=pool.pool, amount_fen=pool.amount_fen - part.amount_fen) if pool.pool == part.pool else pool
 
 
-def judge_release(state: ReservationState, *, money_fen: int) -> Release:
+def judge_release(state: ReservationState, *, money_fen: int, has_late_payment: bool = False) -> Release:
     """Raises MoneyOnItsWay or AlreadyPaid: the approver's act was the last moment at which the money could be had back."""
+    if has_late_payment and state is ReservationState.RESERVED:
+        raise MoneyOnItsWay(
+            "The bank said that a returned payment was paid after all; decide on that first.",
+            detail_zh="银行称退回款项已实际支付，请先核实处理。",
+        )
     if state is ReservationState.IN_TRANSIT:
         raise MoneyOnItsWay(
             f"{yuan_text(money_fen)} yuan were approved for payment; wait for the bank's answer.",

@@ -1,5 +1,6 @@
 """What comes from the broker: garbage, strangers, gaps and repeats do not reach a case, and nothing is lost."""
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +11,7 @@ from aiokafka.structs import ConsumerRecord
 from shared.events import HEADER_ID, HEADER_SEQ, HEADER_TYPE, Event
 from shared.events.budget import AppropriationRecorded, FundsReserved, FundsWaiting, PaymentOrdered, PaymentReturned
 from shared.ids import new_id
+from tests.building import holding, until_waiting
 from tests.integration.applications.callers import filing
 from tests.integration.applications.desk import AMOUNT_FEN, Desk
 
@@ -120,3 +122,16 @@ async def test_an_answer_about_a_case_that_was_never_proposed_is_a_fault_to_be_l
         await desk.receive(answer(desk, stranger, voucher="V"))
 
     assert await desk.counted() == before
+
+
+async def test_the_answers_of_one_poll_lock_their_cases_in_the_one_order_whatever_order_they_came_in(desk: Desk) -> None:
+    cases = sorted([await proposed(desk, f"row-{n}") for n in range(2)], key=lambda case: str(case["id"]))
+    lock = "SELECT FROM application WHERE id = $1 FOR UPDATE NOWAIT"
+
+    async with holding(desk.database, lock, cases[0]["id"], service="applications"):
+        hearing = asyncio.create_task(desk.receive(*(answer(desk, case, voucher="V") for case in reversed(cases))))
+        await until_waiting(desk.database, sessions=1)
+        await desk.rows(lock, cases[1]["id"])
+    await hearing
+
+    assert [(await desk.get(case["id"]))["state"] for case in cases] == ["funded", "funded"]

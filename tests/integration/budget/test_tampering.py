@@ -122,7 +122,7 @@ async def rechain(owner: asyncpg.Connection) -> None:
     chain = GENESIS
     for row in await owner.fetch(f"SELECT seq, {COLUMNS} FROM journal ORDER BY seq"):
         leaf = leaf_of(Entry(*row.values()))
-        chain = link(chain, leaf)
+        chain = link(chain, leaf=leaf)
         await owner.execute("UPDATE journal SET leaf = $2, chain = $3 WHERE seq = $1", row["seq"], leaf, chain)
     await owner.execute("UPDATE head SET chain = $1, last_seq = (SELECT max(seq) FROM journal)", chain)
 

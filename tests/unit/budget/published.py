@@ -27,7 +27,7 @@ def rechained(entries: Sequence[Entry]) -> str:
     """As somebody would write it who knows the code: every hash fits."""
     chain, lines = GENESIS, [HEADER]
     for entry in entries:
-        chain = link(chain, leaf_of(entry))
+        chain = link(chain, leaf=leaf_of(entry))
         lines.append(line_of(entry, chain=chain))
     return "".join(lines)
 

@@ -52,7 +52,7 @@ def test_rows_have_the_bytes_leaves_and_chain_that_were_published() -> None:
     chain, found = GENESIS, []
 
     for entry in published():
-        chain = link(chain, leaf_of(entry))
+        chain = link(chain, leaf=leaf_of(entry))
         found.append({"seq": entry.seq, "canonical": canonical(entry).hex(), "leaf": leaf_of(entry).hex(), "chain": chain.hex()})
 
     assert found == vectors()
