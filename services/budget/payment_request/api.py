@@ -1,7 +1,6 @@
 """HTTP edge of requests for payment: made, taken as a file, confirmed by the sheet that comes back."""
 
 import base64
-import binascii
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -276,5 +275,5 @@ async def _card(tx: Tx, request_id: UUID) -> PaymentRequestCard:
 def _decoded(content_base64: str) -> bytes:
     try:
         return base64.b64decode(content_base64, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one of them; what is not ASCII at all is another
         raise SheetUnreadable("content_base64 is not base64.", detail_zh="content_base64 不是有效的Base64。", pointer="/content_base64") from error
