@@ -15,11 +15,12 @@ from deploy.local.folders import STATE, AlreadyRunning
 from deploy.local.ports import PortTaken
 from deploy.local.stack import Stack, running_stack
 from deploy.local.supervision import ProcessFailed
-from tests.load import cold_start, effect, filing, processes, rows
+from tests.load import cold_start, effect, filing, ledger, processes, rows
 from tests.load.figures import Bar, Figure, NoMeasurement, table_of, write_figures
 
 PROFILE = "bench"
 LIMIT_S = 240.0
+LEDGER_S = 5.0
 RESIDENT = Bar(value=1229, sense="at most")
 
 console = Console(soft_wrap=True)
@@ -63,6 +64,8 @@ async def measure(*, seconds: float, rounds: int, effect_seconds: float) -> list
                 finally:
                     await connection.close()
                 figures += [start.figure(), resident(stack, start=start)]
+                tell(description="the books: the writer beside pgbench and beside one function call a request")
+                figures += await ledger.measure(stack, seconds=LEDGER_S, rounds=rounds)
     return figures
 
 
