@@ -142,8 +142,8 @@ async def decide(officer: Client, *, objection: httpx.Response, decision: str, r
 async def same_moment(world: World, *, released: str, reserved: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The two postings: one after the other in the journal, for one act."""
     auditor = await world.as_staff("auditor", service="budget")
-    out = next(row for row in await rows_of(auditor, "/v1/ledger/entries", application_id=released) if row["kind"] == "release")
-    back = next(row for row in await rows_of(auditor, "/v1/ledger/entries", application_id=reserved) if row["kind"] == "reserve")
+    out = next(row for row in await rows_of(auditor, "/v1/ledger/entries", application_id=released, outcome="posted") if row["kind"] == "release")
+    back = next(row for row in await rows_of(auditor, "/v1/ledger/entries", application_id=reserved, outcome="posted") if row["kind"] == "reserve")
     together = back["seq"] == out["seq"] + 1 and (back["caller"], back["key"]) == (out["caller"], out["key"])
     require(together, zh=f"释放与顺延应为同一事务：{out['seq']} {back['seq']}", en="released and reserved by one act, one posting after the other")
     return out, back
