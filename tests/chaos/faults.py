@@ -37,6 +37,11 @@ class Faults:
                 if slot not in self._frozen:
                     await self._do(kind, slot=slot, thawing=thawing)
 
+    async def reached(self, count: int) -> None:
+        """Wait until so many faults have happened."""
+        while len(self.done) < count:
+            await asyncio.sleep(0.1)
+
     async def _do(self, kind: str, *, slot: str, thawing: asyncio.TaskGroup) -> None:
         match kind:
             case "end_relays":

@@ -18,6 +18,8 @@ from tests.chaos import books, work
 from tests.chaos.faults import WORKERS, Faults
 
 PROFILE = f"chaos-{os.getpid()}"
+FAULTS_MIN = 10
+FAULTS_WITHIN_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -45,12 +47,14 @@ async def test_five_hundred_cases_survive_kills_and_freezes(stack: Stack, seed: 
 
         ids = await work.file_all(clients, organisations)
         await work.decide_all(clients, ids)
+        # A quick machine has answered the last call by then; the workers are still at what follows from it.
+        async with asyncio.timeout(FAULTS_WITHIN_S):
+            await faults.reached(FAULTS_MIN)
 
         storm.cancel()
         await asyncio.gather(storm, return_exceptions=True)
     print(f"{len(faults.done)} faults: {', '.join(faults.done)}")
     await books.come_to_rest(stack)
-    assert len(faults.done) >= 10
     assert len(set(ids)) == work.CASES
     await _check_cases(stack)
     await _check_money(stack)
