@@ -1,7 +1,9 @@
 """Faults on a seeded schedule: processes killed and frozen, database sessions ended, while the work goes on."""
 
 import asyncio
+import contextlib
 import random
+import xmlrpc.client
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -35,7 +37,14 @@ class Faults:
                 kind = draw.choices(("kill_worker", "kill_http", "end_relays", "freeze", "kill_broker"), weights=(5, 4, 4, 2, 1))[0]
                 slot = draw.choice(HTTP if kind == "kill_http" else WORKERS)
                 if slot not in self._frozen:
-                    await self._do(kind, slot=slot, thawing=thawing)
+                    # One that is down at this moment, because it was killed a moment ago, can be neither killed nor frozen.
+                    with contextlib.suppress(xmlrpc.client.Fault):
+                        await self._do(kind, slot=slot, thawing=thawing)
+
+    async def reached(self, count: int) -> None:
+        """Wait until so many faults have happened."""
+        while len(self.done) < count:
+            await asyncio.sleep(0.1)
 
     async def _do(self, kind: str, *, slot: str, thawing: asyncio.TaskGroup) -> None:
         match kind:
@@ -43,8 +52,8 @@ class Faults:
                 await self._end_relays()
                 slot = "database"
             case "freeze":
-                self._frozen.add(slot)
                 await self.stack.freeze(slot)
+                self._frozen.add(slot)
                 thawing.create_task(self._thaw_later(slot))
             case "kill_broker":
                 slot = "kafka"
