@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator, Sequence
 
@@ -29,6 +30,7 @@ DRAIN_S = 20
 
 def serve(app: FastAPI, settings: Settings) -> None:
     """Answer until SIGTERM, then finish what was accepted and leave."""
+    _set_apart_what_stays()
     uvicorn.run(
         app,
         host=settings.http_host,
@@ -45,7 +47,14 @@ def serve(app: FastAPI, settings: Settings) -> None:
 
 def work(live: Live, *, consumer: Consumer | None, jobs: Sequence[Job] = ()) -> None:
     """Run the worker until SIGTERM. Any fault of a part ends the process; the supervisor starts it anew."""
+    _set_apart_what_stays()
     uvloop.run(_work(live, consumer=consumer, jobs=jobs))
+
+
+def _set_apart_what_stays() -> None:
+    """Modules, models and routes stay for good: a full collection went over all of them and stopped everything for 100 ms, twice a second."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _work(live: Live, *, consumer: Consumer | None, jobs: Sequence[Job]) -> None:

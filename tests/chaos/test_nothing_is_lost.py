@@ -48,10 +48,12 @@ async def test_five_hundred_cases_survive_kills_and_freezes(stack: Stack, seed: 
         ids = await work.file_all(clients, organisations)
         await work.decide_all(clients, ids)
         # A quick machine has answered the last call by then; the workers are still at what follows from it.
-        await asyncio.wait([storm, asyncio.create_task(faults.reached(FAULTS_MIN))], timeout=FAULTS_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+        enough = asyncio.create_task(faults.reached(FAULTS_MIN))
+        await asyncio.wait([storm, enough], timeout=FAULTS_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
 
         storm.cancel()
-        (ended,) = await asyncio.gather(storm, return_exceptions=True)
+        enough.cancel()
+        ended, _ = await asyncio.gather(storm, enough, return_exceptions=True)
         assert not isinstance(ended, Exception), ended
     print(f"{len(faults.done)} faults: {', '.join(faults.done)}")
     await books.come_to_rest(stack)
