@@ -86,38 +86,48 @@ class Writer:
     async def _work(self) -> None:
         """Until nobody waits. The connections are held meanwhile, and given back to the pool then."""
         while self._waiting:
-            async with contextlib.AsyncExitStack() as stack:
-                failed = await self._send_all(stack)
-            for batch in failed:
+            untold: list[Sequence[Waiting]] = []
+            try:
+                async with contextlib.AsyncExitStack() as stack:
+                    await self._send_all(stack, untold=untold)
+            except Exception as error:  # whatever it is, callers wait: they are settled one way or the other, each hearing what stands in its way
+                log.info("writer_begins_again", reason=type(error).__name__)
+                untold = untold or [self._next_batch(sent=0)]
+            for batch in filter(None, untold):
                 await self._settle(batch)
 
-    async def _send_all(self, stack: contextlib.AsyncExitStack) -> list[Sequence[Waiting]]:
-        """Batch after batch until nobody waits, or one fails; then those behind it fail too, because they were decided on top of it."""
-        lease = await self._lease(stack)
-        idle: list[Tx] = [lease]
+    async def _send_all(self, stack: contextlib.AsyncExitStack, *, untold: list[Sequence[Waiting]]) -> None:
+        """Batch after batch until nobody waits, or one fails; then those behind it fail too, because they were decided on top of it.
+
+        `untold` has the batches that nobody was answered of; what is still in it at the end is to be settled.
+        """
+        idle: list[Tx] = [await self._lease(stack)]
         until_s = time.monotonic() + LEASE_S_MAX
-        sent: deque[tuple[list[Waiting], Tx, asyncio.Task[bool]]] = deque()
-        failed: list[Sequence[Waiting]] = []
-        unsent: list[Sequence[Waiting]] = []
-        while sent or (self._waiting and not failed and not unsent and time.monotonic() < until_s):
-            if self._waiting and not failed and not unsent and len(sent) < SENT_MAX and time.monotonic() < until_s:
-                batch = self._next_batch(sent=len(sent))
-                prepared = await self._prepare(batch)
-                if prepared is None:
-                    unsent.append(batch)
+        sent: deque[tuple[Tx, asyncio.Task[bool]]] = deque()
+        has_failed = False
+        try:
+            while True:
+                if len(sent) < SENT_MAX and self._waiting and not has_failed and time.monotonic() < until_s:
+                    batch = self._next_batch(sent=len(sent))
+                    untold.append(batch)
+                    prepared = await self._prepare(batch)
+                    if prepared is None:
+                        has_failed = True
+                        continue
+                    tx = idle.pop() if idle else await stack.enter_async_context(self.database.statement())
+                    sent.append((tx, asyncio.create_task(self._send(prepared, tx=tx, untold=untold))))
+                    # It is on its way before the next batch is decided.
+                    await asyncio.sleep(0)
                     continue
-                tx = idle.pop() if idle else await stack.enter_async_context(self.database.statement())
-                sent.append((batch, tx, asyncio.create_task(self._send(prepared, tx=tx))))
-                # It is on its way before the next batch is decided.
+                if not sent:
+                    return
+                tx, sending = sent.popleft()
+                has_failed = not await sending or has_failed
+                idle.append(tx)
+                # Those who were told come with their next proposals before the next batch is cut.
                 await asyncio.sleep(0)
-                continue
-            batch, tx, sending = sent.popleft()
-            if not await sending:
-                failed.append(batch)
-            idle.append(tx)
-            # Those who were told come with their next proposals before the next batch is cut.
-            await asyncio.sleep(0)
-        return [*failed, *unsent]
+        finally:
+            await asyncio.gather(*(sending for _, sending in sent))
 
     async def _lease(self, stack: contextlib.AsyncExitStack) -> Tx:
         """Of several writers one writes at a time, for speed: two that do not know of each other would decide everything twice."""
@@ -161,7 +171,7 @@ class Writer:
             books, picture = await commands.read_picture(tx, asked, catalogue=self.catalogue)
         return Memory(books=books, picture=picture)
 
-    async def _send(self, prepared: Prepared, *, tx: Tx) -> bool:
+    async def _send(self, prepared: Prepared, *, tx: Tx, untold: list[Sequence[Waiting]]) -> bool:
         """Whether it is written, and everybody in it told."""
         try:
             await fetch(tx, _APPEND_BATCH, *prepared.arguments)
@@ -169,6 +179,7 @@ class Writer:
             log.info("batch_decided_again", reason=type(error).__name__, size=len(prepared.waiting))
             return False
         _tell(prepared.waiting, prepared.decisions, written=prepared.written)
+        untold[:] = [batch for batch in untold if batch is not prepared.waiting]
         self.database.bell.ring()
         return True
 

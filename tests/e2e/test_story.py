@@ -77,7 +77,9 @@ async def test_the_park_award_that_does_not_fit_leads_the_waiting_list(told: Tol
 async def test_the_released_money_funded_the_next_that_fits_in_the_same_transaction(told: Told, cases: dict[str, dict[str, Any]]) -> None:
     story = told.world.cast.story
     objected, following = cases[story["objected"]], cases[story["next_funded"]]
-    entries = "SELECT xmin::text AS transaction, seq, kind, amount_fen FROM budget.journal WHERE application_id = $1 AND outcome = 'posted' ORDER BY seq"
+    entries = (
+        "SELECT xmin::text AS transaction, seq, kind, amount_fen FROM budget.journal WHERE application_id = $1 AND outcome = 'posted' ORDER BY seq"
+    )
 
     of_objected = await query(told.world, "postgres", entries, objected["id"])
     of_following = await query(told.world, "postgres", entries, following["id"])
