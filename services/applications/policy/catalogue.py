@@ -9,7 +9,8 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from services.applications.policy.entry import Entry, EntryT, Part, Strict, Text, all_in_force
+from services.applications.policy.entry import Entry, EntryT, all_in_force
+from shared.dated import Part, Strict, Text
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 _WorkingDays = Annotated[int, Field(ge=1, le=250)]

@@ -2,13 +2,14 @@
 
 from datetime import date
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_Text = Annotated[str, Field(min_length=1, max_length=500)]
+from shared.dated import Dated, Part, Text
+
 _Year = Annotated[int, Field(ge=2000, le=2999)]
 
 
@@ -26,39 +27,12 @@ class Allotment(StrEnum):
     BY_LINE = "by_line"
 
 
-class Part(BaseModel):
-    """A value that the law may leave open: `assumed` says that it does, and `why` on what ground the value was set."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-    assumed: bool = False
-    why: _Text | None = None
-
-    @model_validator(mode="after")
-    def _check_reason(self) -> Self:
-        if self.assumed != (self.why is not None):
-            raise ValueError("assumed = true and why come together")
-        return self
-
-
-class Entry(Part):
+class Entry(Dated):
     id: Annotated[str, Field(min_length=1, max_length=40)]
-    title_zh: _Text
-    title_en: _Text
-    first_day: date
+    title_zh: Text
+    title_en: Text
     last_day: date
     source: Annotated[str, Field(pattern=r"^\S+ \S+: .+$")]
-
-    @model_validator(mode="after")
-    def _check_days(self) -> Self:
-        if self.last_day < self.first_day:
-            raise ValueError(f"{self.id}: last_day {self.last_day} is before first_day {self.first_day}")
-        return self
-
-    @property
-    def clause(self) -> str:
-        """Document and place, without the words."""
-        return self.source.partition(": ")[0]
 
 
 class Line(Entry):
@@ -140,7 +114,11 @@ class Fund(Entry):
         return self.first_year <= fiscal_year <= self.last_year + 1
 
     def line(self, line_id: str) -> Line | None:
-        return next((line for line in self.lines if line.id == line_id), None)
+        return self._lines_by_id.get(line_id)
+
+    @cached_property
+    def _lines_by_id(self) -> dict[str, Line]:
+        return {line.id: line for line in self.lines}
 
     def version_of(self, line: Line) -> str:
         """For instance 2023-15/lines/4b@2023-06-12: what each posting names as the rule it was made under."""

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from services.budget.policy.catalogue import Entry, Part
+from services.budget.policy.catalogue import Entry
+from shared.dated import Part
 
 FOLDER = Path(__file__).parent
 

@@ -1,50 +1,17 @@
-"""What every policy entry has: the days it is in force, its source, and whether it is our own assumption."""
+"""Which of several dated entries holds on a day, and that there always is one."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
-Text = Annotated[str, Field(min_length=1, max_length=1_000)]
+from shared.dated import Dated, Text
+
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 Names = Annotated[tuple[Name, ...], Field(strict=False)]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class Sourced(Strict):
-    """`assumed` says that neither law nor contract settles it, and `why` on what ground it was set."""
-
-    source: Text
-    assumed: bool = False
-    why: Text | None = None
-
-    @model_validator(mode="after")
-    def _check_reason(self) -> Self:
-        if self.assumed != (self.why is not None):
-            raise ValueError("assumed = true and why come together")
-        return self
-
-
-class Dated(Sourced):
-    """An absent last_day means: until it is replaced."""
-
-    first_day: date
-    last_day: date | None = None
-
-    @model_validator(mode="after")
-    def _check_days(self) -> Self:
-        if self.last_day is not None and self.last_day < self.first_day:
-            raise ValueError(f"last_day {self.last_day} is before first_day {self.first_day}")
-        return self
-
-    def is_in_force(self, on: date) -> bool:
-        return self.first_day <= on and (self.last_day is None or on <= self.last_day)
 
 
 DatedT = TypeVar("DatedT", bound=Dated)

@@ -5,8 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from services.notifications.policy.entries import Names, Sourced, Strict, Text
+from services.notifications.policy.entries import Names
 from services.notifications.policy.steps import CASE_EVENTS, check_every_step, check_text, shown_fields
+from shared.dated import Sourced, Strict, Text
 
 Code = Annotated[str, Field(pattern=r"^[0-9]{1,3}$")]
 Codes = dict[Code, Text]

@@ -6,9 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from services.notifications.policy.entries import Dated, DatedT, Names, Sourced, Strict, Text, check_unbroken, in_force
+from services.notifications.policy.entries import DatedT, Names, check_unbroken, in_force
 from services.notifications.policy.steps import CASE_EVENTS, check_every_step, check_text, shown_fields
 from shared.city import City
+from shared.dated import Dated, Sourced, Strict, Text
 
 REMEDY_FIELDS = frozenset({"authority_zh"})
 

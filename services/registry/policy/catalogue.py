@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.dated import Dated, Text
 from shared.errors import Refusal
 
 _Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
-_Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 Regime: TypeAlias = Literal["permit", "filing", "external"]
 Ended: TypeAlias = Literal["organisation", "permit", "filing"]
@@ -21,35 +21,11 @@ class NotInPolicy(Refusal):
     title_zh = "没有此项，或该日未施行"
 
 
-class Entry(BaseModel):
-    """An absent `last_day` means: still in force. `assumed` says that the law does not, and `why` on what ground it was set."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
+class Entry(Dated):
     id: _Id
-    title_zh: _Text
-    title_en: _Text
-    first_day: date
-    last_day: date | None = None
+    title_zh: Text
+    title_en: Text
     source: Annotated[str, Field(pattern=r"^.+: .+$")]
-    assumed: bool = False
-    why: _Text | None = None
-
-    @model_validator(mode="after")
-    def _check_entry(self) -> Self:
-        if self.last_day is not None and self.last_day < self.first_day:
-            raise ValueError(f"{self.id}: last_day {self.last_day} is before first_day {self.first_day}")
-        if self.assumed != (self.why is not None):
-            raise ValueError(f"{self.id}: assumed = true and why come together")
-        return self
-
-    @property
-    def clause(self) -> str:
-        """Document and place, without the words."""
-        return self.source.partition(": ")[0]
-
-    def is_in_force(self, on: date) -> bool:
-        return self.first_day <= on and (self.last_day is None or on <= self.last_day)
 
 
 class Business(Entry):
@@ -69,7 +45,7 @@ class EndingCause(Entry):
 class TimeLimit(Entry):
     amount: Annotated[int, Field(ge=1)]
     unit: Literal["working_day", "calendar_day", "year"]
-    starts_zh: _Text
+    starts_zh: Text
 
 
 class Kind(Entry):
