@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
@@ -92,6 +92,34 @@ async def first_answers(tx: Tx, attempts: Sequence[Attempt]) -> list[Response | 
         seen.add((attempt.caller.id, attempt.key))
         answers.append(_in_flight(attempt.key) if is_second or not row["got"] else _stored(attempt, row=row))
     return answers
+
+
+async def answer_together(
+    tx: Tx,
+    attempts: Sequence[Attempt],
+    *,
+    choose: Callable[[Sequence[int]], Sequence[int]],
+    act: Callable[[Sequence[int]], Awaitable[Sequence[Answered | Refusal]]],
+) -> list[Response | Exception]:
+    """One answer an attempt, of many calls in one transaction: its first one again where there is one, else what `act` makes of it.
+
+    Attempts go by their places. Of those that are left `choose` names which may be acted on together, at least the first of them.
+    """
+    answers: list[Response | Exception | None] = [*await first_answers(tx, attempts)]
+    left = [place for place, answer in enumerate(answers) if answer is None]
+    answered: dict[int, Answered] = {}
+    while left:
+        portion = choose(left)
+        for place, made in zip(portion, await act(portion), strict=True):
+            if isinstance(made, Refusal):
+                answers[place] = made
+            else:
+                answered[place] = made
+        left = [place for place in left if place not in answered and answers[place] is None]
+    for place, response in zip(answered, await keep_answers(tx, list(answered.values())), strict=True):
+        answers[place] = response
+    assert None not in answers
+    return [answer for answer in answers if answer is not None]
 
 
 def _stored(attempt: Attempt, *, row: ByName) -> Response | Refusal | None:

@@ -1,12 +1,14 @@
 """Announcing: events are written in the transaction of the act they tell of; the relay sends them."""
 
-import json
+from collections import Counter
 from collections.abc import Sequence
+
+from pydantic_core import to_json
 
 from shared import clock
 from shared.db import ANNOUNCED, Tx, fetch
 from shared.events import Event, encode, envelope
-from shared.ids import new_id
+from shared.ids import new_id_text
 from shared.observability import current_traceparent
 
 EVENTS_PER_APPEND_MAX = 2_000
@@ -43,24 +45,30 @@ async def append(tx: Tx, *events: Event, traceparents: Sequence[str | None] | No
     tx.info[ANNOUNCED] = True
 
 
-def rows_of(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> list[tuple[str, str, str, str, str]]:
-    """Event id, topic, key, headers and body of each as text, for a statement that announces by itself what it writes."""
+def rows_of(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> list[tuple[str, str, str, str, str, str]]:
+    """Event id, topic, key, headers, body, and how many of its key come behind it: as text, for a statement that announces what it writes."""
     sent_at = clock.wall().isoformat()
-    rows = []
-    for event, traceparent in zip(events, traceparents, strict=True):
-        event_id, payload = new_id(), encode(event)
+    places = [(event.topic, event.key()) for event in events]
+    rows, left = [], Counter(places)
+    for event, place, traceparent in zip(events, places, traceparents, strict=True):
+        event_id, payload = new_id_text(), encode(event)
         assert payload is not None, "a tombstone has no body"
-        headers = json.dumps(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent))
-        rows.append((str(event_id), event.topic, event.key(), headers, payload.decode()))
+        headers = _headers(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent)
+        left[place] -= 1
+        rows.append((event_id, *place, headers, payload.decode(), str(left[place])))
     return rows
 
 
 def _columns(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> tuple[list[object], ...]:
     sent_at = clock.wall().isoformat()
-    event_ids = [new_id() for _ in events]
+    event_ids = [new_id_text() for _ in events]
     headers = [
-        json.dumps(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent))
+        _headers(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent)
         for event, event_id, traceparent in zip(events, event_ids, traceparents, strict=True)
     ]
     topics, keys, payloads = [event.topic for event in events], [event.key() for event in events], [encode(event) for event in events]
     return [*event_ids], [*topics], [*keys], [*headers], [*payloads]
+
+
+def _headers(event: Event, *, event_id: str, sent_at: str, traceparent: str | None) -> str:
+    return to_json(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent)).decode()

@@ -116,7 +116,7 @@ def missing_samples() -> dict[Path, str]:
 def sample_of(kind: type[Event]) -> dict[str, Any]:
     """A whole message: key, headers and body (absent for a tombstone)."""
     event = kind.model_validate(_values(kind))
-    headers = envelope(event, event_id=SAMPLE_EVENT_ID, sent_at="2025-09-10T02:00:00.120000+00:00", traceparent=SAMPLE_TRACEPARENT)
+    headers = envelope(event, event_id=str(SAMPLE_EVENT_ID), sent_at="2025-09-10T02:00:00.120000+00:00", traceparent=SAMPLE_TRACEPARENT)
     body = encode(event)
     return {"key": event.key(), "headers": {**headers, HEADER_SEQ: "3"}, "body": None if body is None else json.loads(body)}
 

@@ -18,6 +18,7 @@ from services.budget.late_payment.api import router as late_payments
 from services.budget.ledger.api import router as ledger
 from services.budget.misuse.api import router as misuse_cases
 from services.budget.payee.api import router as payee_accounts
+from services.budget.payment.api import approval_desk
 from services.budget.payment.api import router as payment_orders
 from services.budget.payment_request.api import router as payment_requests
 from services.budget.performance.api import router as performance
@@ -78,6 +79,7 @@ def build(settings: Settings) -> FastAPI:
         title="Budget",
         summary="The earmarked fund: appropriations, the waiting list, payments and the books | 专项资金：批复、待安排名单、支付与账簿",
     )
+    app.state.approval_desk = approval_desk(live)
     app.state.writer = Writer(database=live.database, catalogue=policy.current())
     return app
 

@@ -2,7 +2,6 @@
 
 from datetime import date
 from typing import ClassVar
-from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -52,11 +51,11 @@ def encode(event: Event) -> bytes | None:
     return payload
 
 
-def envelope(event: Event, *, event_id: UUID, sent_at: str, traceparent: str | None) -> dict[str, str]:
+def envelope(event: Event, *, event_id: str, sent_at: str, traceparent: str | None) -> dict[str, str]:
     """CloudEvents 1.0 binary-mode headers (Kafka protocol binding: every attribute prefixed with `ce_`), all but the sequence."""
     headers = {
         "ce_specversion": "1.0",
-        HEADER_ID: str(event_id),
+        HEADER_ID: event_id,
         "ce_source": f"/{event.type.partition('.')[0]}",
         HEADER_TYPE: event.type,
         HEADER_TIME: sent_at,

@@ -1,6 +1,6 @@
 """Filing over HTTP: one row, many rows, or a rehearsal that writes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeAlias
@@ -23,7 +23,7 @@ from shared.clock import Moment
 from shared.day import Day
 from shared.errors import Refusal
 from shared.gathering import Gathering
-from shared.idempotency import Answered, Attempt, Once, first_answers, keep_answers
+from shared.idempotency import Answered, Attempt, Once, answer_together
 from shared.live import Live as LiveState
 from shared.money import Fen
 from shared.observability import current_traceparent
@@ -183,33 +183,22 @@ async def file_application(body: FileApplication, caller: Annotated[Caller, may(
 
 
 async def _file_together(live: LiveState, calls: Sequence[FilingCall]) -> list[Response | Exception]:
+    """Calls of one caller at a time, each row reference once."""
+
+    def choose(places: Sequence[int]) -> list[int]:
+        caller_id = calls[places[0]].caller.id
+        first = {calls[place].body.row_reference: place for place in reversed(places) if calls[place].caller.id == caller_id}
+        return sorted(first.values())
+
     async with live.transaction() as tx:
-        answers: list[Response | Exception | None] = [*await first_answers(tx, [call.once for call in calls])]
         moment = live.now()
-        answered: dict[int, Answered] = {}
-        while portion := _next_portion(calls, answers=answers, answered=answered):
-            rows = [calls[index].body.row(moment=moment, traceparent=calls[index].traceparent) for index in portion]
-            outcomes = await commands.file_rows(tx, rows, ground=_ground(live), caller=calls[portion[0]].caller, moment=moment)
-            for index, outcome in zip(portion, outcomes, strict=True):
-                if outcome.refusal is not None:
-                    answers[index] = outcome.refusal
-                else:
-                    answered[index] = _answered(calls[index], outcome=outcome)
-        for index, response in zip(answered, await keep_answers(tx, list(answered.values())), strict=True):
-            answers[index] = response
-    assert None not in answers
-    return [answer for answer in answers if answer is not None]
 
+        async def file(places: Sequence[int]) -> list[Answered | Refusal]:
+            rows = [calls[place].body.row(moment=moment, traceparent=calls[place].traceparent) for place in places]
+            outcomes = await commands.file_rows(tx, rows, ground=_ground(live), caller=calls[places[0]].caller, moment=moment)
+            return [outcome.refusal or _answered(calls[place], outcome=outcome) for outcome, place in zip(outcomes, places, strict=True)]
 
-def _next_portion(calls: Sequence[FilingCall], *, answers: Sequence[object], answered: Mapping[int, Answered]) -> list[int]:
-    """Calls of one caller that wait for their first answer, each row reference once."""
-    portion: dict[str, int] = {}
-    caller_id: str | None = None
-    for index, call in enumerate(calls):
-        if answers[index] is None and index not in answered and caller_id in (None, call.caller.id):
-            caller_id = call.caller.id
-            portion.setdefault(call.body.row_reference, index)
-    return list(portion.values())
+        return await answer_together(tx, [call.once for call in calls], choose=choose, act=file)
 
 
 def _answered(call: FilingCall, *, outcome: Outcome) -> Answered:

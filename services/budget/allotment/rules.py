@@ -41,7 +41,10 @@ def draw(pools: Iterable[Part], *, case: CaseMoney, draw_first: Literal["carried
     """
     parts: list[Part] = []
     missing_fen = case.amount_fen
-    for pool in sorted((each for each in pools if _serves(each.pool, case=case)), key=lambda each: _rank(each.pool, draw_first=draw_first)):
+    serving = [each for each in pools if _serves(each.pool, case=case)]
+    if len(serving) > 1:
+        serving.sort(key=lambda each: _rank(each.pool, draw_first=draw_first))
+    for pool in serving:
         taken_fen = min(pool.amount_fen, missing_fen)
         if taken_fen > 0:
             parts.append(Part(pool=pool.pool, amount_fen=taken_fen))
@@ -56,7 +59,10 @@ def drawable_fen(pools: Iterable[Part], *, case: CaseMoney) -> int:
 
 def is_plain(parts: Sequence[Part], *, fiscal_year: int) -> bool:
     """Drawn whole from the fund-wide money of its own year: then nothing is kept of where it came from."""
-    return [each.pool for each in parts] == [pool_account(fiscal_year, origin_year=fiscal_year, line_id=None, jurisdiction_id=None)]
+    if len(parts) != 1:
+        return False
+    pool = parts[0].pool
+    return pool.fiscal_year == pool.origin_year == fiscal_year and pool.line_id is None and pool.jurisdiction_id is None
 
 
 def pool_account(fiscal_year: int, *, origin_year: int, line_id: str | None, jurisdiction_id: str | None) -> Account:
@@ -97,7 +103,11 @@ def check_dated(document_on: date, *, on: date, pointer: str) -> None:
 
 
 def _serves(pool: Account, *, case: CaseMoney) -> bool:
-    return pool.fiscal_year == case.fiscal_year and pool.line_id in (None, case.line_id) and pool.jurisdiction_id in (None, case.jurisdiction_id)
+    return (
+        pool.fiscal_year == case.fiscal_year
+        and (pool.line_id is None or pool.line_id == case.line_id)
+        and (pool.jurisdiction_id is None or pool.jurisdiction_id == case.jurisdiction_id)
+    )
 
 
 def _rank(pool: Account, *, draw_first: Literal["carried", "current"]) -> tuple[int, int]:

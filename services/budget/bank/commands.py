@@ -1,7 +1,7 @@
 """Writes about the bank's files. The caller owns the transaction."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
@@ -34,7 +34,8 @@ _LOCK = text("""
 SELECT o.id AS order_id, o.state AS order_state, o.bank_reference, o.ordered_on, o.paid_on, o.returned_on, o.maker, o.checker, o.approver,
     o.payee_account_id, r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id, r.jurisdiction_id,
     r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category,
-    (SELECT coalesce(sum(received_fen), 0)::bigint FROM clawback c WHERE c.payment_order_id = o.id) AS recovered_fen
+    (SELECT coalesce(sum(received_fen), 0)::bigint FROM clawback c WHERE c.payment_order_id = o.id) AS recovered_fen,
+    EXISTS (SELECT FROM quota_payment q WHERE q.payment_order_id = o.id) AS is_handed_down
 FROM payment_order o JOIN reservation r USING (application_id, proposal_id)
 WHERE o.bank_reference = ANY(CAST(:references AS text[])) ORDER BY o.id FOR UPDATE OF o
 """)
@@ -48,10 +49,13 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:paid_on AS date
     AS s (id, state, paid_on, returned_on, reason)
 WHERE o.id = s.id
 """)
+# By what the row says, not by why it was kept first: the bank may have said the same before the money came back, when it only differed in the day.
 _NOTE_LATE = text("""
 INSERT INTO late_payment (bank_confirmation_id, payment_order_id, application_id, version)
-SELECT b.id, o.id, o.application_id, 1 FROM bank_confirmation b JOIN payment_order o ON o.id = b.payment_order_id
-WHERE o.bank_reference = ANY(CAST(:references AS text[])) AND b.outcome = 'paid' AND b.cause = :cause ON CONFLICT DO NOTHING
+SELECT b.id, o.id, o.application_id, 1
+FROM unnest(CAST(:references AS text[]), CAST(:days AS date[]), CAST(:amounts_fen AS bigint[])) AS news (bank_reference, settled_on, amount_fen)
+    JOIN bank_confirmation b USING (bank_reference, settled_on) JOIN payment_order o USING (bank_reference)
+WHERE b.outcome = 'paid' AND b.status = 'reconcile' AND b.amount_fen IS NOT DISTINCT FROM news.amount_fen ON CONFLICT DO NOTHING
 """)
 _KEEP = insert(bank_confirmation).on_conflict_do_nothing()
 _SETTLE_ROW = insert(reconciliation).on_conflict_do_nothing()
@@ -102,13 +106,23 @@ async def take_confirmations(
 
 async def settle(tx: Tx, confirmation: AnyRow, *, reason: str, act: Act) -> AnyRow:
     """Write down what was found out about a row that fitted nothing; of two who settle it at once the first has it."""
-    rules.check_settling(status=confirmation.status, settled_by=confirmation.settled_by)
-    settled = {"bank_confirmation_id": confirmation.id, "reason": reason, "settled_by": act.caller, "settled_at": act.at, "settled_on": act.on}
-    written = await tx.execute(_SETTLE_ROW.values(**settled))
+    rules.check_settling(status=confirmation.status, settled_by=confirmation.settled_by, is_late_payment=confirmation.is_late_payment)
+    is_first = await _write_settled(tx, confirmation.id, reason=reason, act=act)
     now = await queries.confirmation_of(tx, confirmation.id)
-    if written.rowcount == 0:
-        rules.check_settling(status=now.status, settled_by=now.settled_by)
+    if not is_first:
+        rules.check_settling(status=now.status, settled_by=now.settled_by, is_late_payment=now.is_late_payment)
     return now
+
+
+async def settle_decided(tx: Tx, confirmation_id: UUID, *, reason: str, act: Act) -> None:
+    """The decision about a late payment settles the bank's row that brought the news."""
+    await _write_settled(tx, confirmation_id, reason=reason, act=act)
+
+
+async def _write_settled(tx: Tx, confirmation_id: UUID, *, reason: str, act: Act) -> bool:
+    """Whether nobody was faster."""
+    settled = {"bank_confirmation_id": confirmation_id, "reason": reason, "settled_by": act.caller, "settled_at": act.at, "settled_on": act.on}
+    return (await tx.execute(_SETTLE_ROW.values(**settled))).rowcount == 1
 
 
 async def _lock_funds(tx: Tx, references: Sequence[str], *, catalogue: Catalogue) -> None:
@@ -176,20 +190,28 @@ async def _keep(tx: Tx, rows: Sequence[BankRow], *, answers: Sequence[RowAnswer]
         )
     if kept:
         await tx.execute(_KEEP, kept)
-    late = [row.bank_reference for row, answer in zip(rows, answers, strict=True) if isinstance(answer.judged, PaymentClosed)]
+    late = [row for row, answer in zip(rows, answers, strict=True) if isinstance(answer.judged, PaymentClosed)]
     if late:
-        await tx.execute(_NOTE_LATE, {"references": late, "cause": PaymentClosed.code})
+        await tx.execute(
+            _NOTE_LATE,
+            {
+                "references": [row.bank_reference for row in late],
+                "days": [row.settled_on for row in late],
+                "amounts_fen": [row.amount_fen for row in late],
+            },
+        )
 
 
 def _issue(order: AnyRow, *, paying: Mapping[str, Paying]) -> Issue:
-    policy_id = order.line_id.partition("/")[0]
+    way = paying[order.line_id.partition("/")[0]]
     return Issue(
         state=OrderState(order.order_state),
         amount_fen=order.amount_fen,
         ordered_on=order.ordered_on,
         paid_on=order.paid_on,
         returned_on=order.returned_on,
-        route=paying[policy_id].route_of(line_id=order.line_id, jurisdiction_id=order.jurisdiction_id),
+        # What a district was handed it has, whatever policy says by now.
+        route=Route.QUOTA if order.is_handed_down else way.route_of(line_id=order.line_id, jurisdiction_id=order.jurisdiction_id),
         recovered_fen=order.recovered_fen,
     )
 
@@ -204,7 +226,7 @@ async def _hold_in_open_year(tx: Tx, case: CaseMoney, *, open_year: int) -> None
     named = {"application_id": case.application_id, "proposal_id": case.proposal_id, "open_year": open_year}
     await tx.execute(_MOVE_TO_YEAR, named)
     pool = pool_account(open_year, origin_year=case.fiscal_year, line_id=case.line_id, jurisdiction_id=case.jurisdiction_id)
-    moved = replace(case, fiscal_year=open_year)
+    moved = case._replace(fiscal_year=open_year)
     await keep_parts(tx, moved, parts=[Part(pool=pool, amount_fen=case.amount_fen)])
 
 

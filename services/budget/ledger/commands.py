@@ -48,11 +48,16 @@ async def open_year(tx: Tx, *, fiscal_year: int, policy_id: str, effective_on: d
 
 async def post_entries(tx: Tx, postings: Sequence[Posting], *, act: Act) -> list[str]:
     """Write each posting under a number of its own, in this order, all or none; returns the numbers. The caller holds the books."""
+    return await post_of_acts(tx, postings, acts=[act] * len(postings))
+
+
+async def post_of_acts(tx: Tx, postings: Sequence[Posting], *, acts: Sequence[Act]) -> list[str]:
+    """The same where each posting belongs to an act of its own."""
     assert len(postings) <= POSTINGS_PER_CALL_MAX, f"{len(postings)} postings in one call"
     if not postings:
         return []
     parts = await held_parts(tx, list({posting.application_id for posting in postings if posting.application_id is not None}))
-    vouchers = [Voucher(legs=_legs(posting, parts=parts), act=act) for posting in postings]
+    vouchers = [Voucher(legs=_legs(posting, parts=parts), act=act) for posting, act in zip(postings, acts, strict=True)]
     written = await append_vouchers(tx, vouchers, books=tx.info[BOOKS])
     return [str(each.entry.voucher) for each in written if each.entry.leg == 1]
 

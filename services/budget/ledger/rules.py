@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 from services.budget.policy.catalogue import Allotment, Fund
@@ -77,8 +78,7 @@ class Act:
     on: date
 
 
-@dataclass(frozen=True, kw_only=True)
-class Signers:
+class Signers(NamedTuple):
     maker: str | None = None
     checker: str | None = None
     approver: str | None = None
@@ -87,8 +87,7 @@ class Signers:
 UNSIGNED = Signers()
 
 
-@dataclass(frozen=True, kw_only=True)
-class CaseMoney:
+class CaseMoney(NamedTuple):
     """The money of one proposal of one case, with all that each of its postings must name."""
 
     application_id: UUID
@@ -104,8 +103,7 @@ class CaseMoney:
     expenditure_category: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Posting:
+class Posting(NamedTuple):
     kind: Kind
     dr: Account
     cr: Account
@@ -122,8 +120,7 @@ class Posting:
     signers: Signers = UNSIGNED
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
+class Part(NamedTuple):
     """What a case has from one pool, an account of the name AVAILABLE; a release gives it back there."""
 
     pool: Account
@@ -132,7 +129,10 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """One level of the budget as of a row of the journal: what is free there, and what its cases hold in front of it."""
+    """One level of the budget as of a row of the journal: what is free there, and what its cases hold in front of it.
+
+    `allotted_fen` is free further down: whatever was allotted already, or to a narrower pool, stands in the way.
+    """
 
     level: Account
     available_fen: int
@@ -140,6 +140,7 @@ class Terms:
     in_transit_fen: int
     paid_fen: int
     as_of_seq: int
+    allotted_fen: int = 0
 
 
 class InsufficientBudget(Conflict):
@@ -154,13 +155,15 @@ def check_sufficient(terms: Terms, *, requested_fen: int) -> None:
     """All that is free may be taken; a fen more is refused with every term (预算法 13: nothing outside the budget)."""
     if requested_fen <= terms.available_fen:
         return
-    held_fen = terms.reserved_fen + terms.in_transit_fen + terms.paid_fen
+    held_fen = terms.reserved_fen + terms.in_transit_fen + terms.paid_fen + terms.allotted_fen
+    allotted_en = f", allotted {yuan_text(terms.allotted_fen)}" if terms.allotted_fen else ""
+    allotted_zh = f"、已分配未使用{yuan_text(terms.allotted_fen)}元" if terms.allotted_fen else ""
     raise InsufficientBudget(
         f"{yuan_text(requested_fen)} yuan are asked of {terms.level.code}, {yuan_text(terms.available_fen)} yuan are free; in the way stand "
         f"{yuan_text(held_fen)} yuan: reserved {yuan_text(terms.reserved_fen)}, in transit {yuan_text(terms.in_transit_fen)}, "
-        f"paid {yuan_text(terms.paid_fen)} (as of entry {terms.as_of_seq}).",
+        f"paid {yuan_text(terms.paid_fen)}{allotted_en} (as of entry {terms.as_of_seq}).",
         detail_zh=f"需从{terms.level.code}调出{yuan_text(requested_fen)}元，可用{yuan_text(terms.available_fen)}元；已占用{yuan_text(held_fen)}元，"
-        f"其中预留{yuan_text(terms.reserved_fen)}元、在途{yuan_text(terms.in_transit_fen)}元、已支付{yuan_text(terms.paid_fen)}元（截至第{terms.as_of_seq}号分录）。",
+        f"其中预留{yuan_text(terms.reserved_fen)}元、在途{yuan_text(terms.in_transit_fen)}元、已支付{yuan_text(terms.paid_fen)}元{allotted_zh}（截至第{terms.as_of_seq}号分录）。",
         facts={
             "level": terms.level.code,
             "requested_fen": requested_fen,
@@ -168,6 +171,7 @@ def check_sufficient(terms: Terms, *, requested_fen: int) -> None:
             "reserved_fen": terms.reserved_fen,
             "in_transit_fen": terms.in_transit_fen,
             "paid_fen": terms.paid_fen,
+            "allotted_fen": terms.allotted_fen,
             "as_of_seq": terms.as_of_seq,
         },
     )
@@ -184,7 +188,7 @@ _MOVES: Mapping[Kind, tuple[AccountName, AccountName]] = {
 
 def appropriate(fund: Fund, *, fiscal_year: int, amount_fen: int, document: str, effective_on: date, maker: str) -> tuple[Posting, ...]:
     """The year's money comes in, and is free for the whole fund at once unless policy data has it allotted by line."""
-    incoming = _of_year(AccountName.APPROVED, fiscal_year=fiscal_year)
+    incoming = approved_account(fiscal_year)
     unallotted = unallotted_account(fiscal_year)
     appropriated = move_in_fund(
         fund,
@@ -198,7 +202,7 @@ def appropriate(fund: Fund, *, fiscal_year: int, amount_fen: int, document: str,
     )
     if fund.allotment.allotment is Allotment.BY_LINE:
         return (appropriated,)
-    return appropriated, replace(appropriated, kind=Kind.ALLOT, dr=unallotted, cr=available_account(fiscal_year))
+    return appropriated, appropriated._replace(kind=Kind.ALLOT, dr=unallotted, cr=available_account(fiscal_year))
 
 
 def move_in_fund(
@@ -242,7 +246,7 @@ def spread(posting: Posting, *, parts: Sequence[Part]) -> tuple[Posting, ...]:
     for part in parts:
         accounts = (_of_pool(posting.dr, pool=part.pool), _of_pool(posting.cr, pool=part.pool))
         by_accounts[accounts] = by_accounts.get(accounts, 0) + part.amount_fen
-    return tuple(replace(posting, dr=dr, cr=cr, amount_fen=fen) for (dr, cr), fen in by_accounts.items())
+    return tuple(posting._replace(dr=dr, cr=cr, amount_fen=fen) for (dr, cr), fen in by_accounts.items())
 
 
 def return_after_close(case: CaseMoney, *, open_year: int, document: str, effective_on: date, signers: Signers) -> Posting:
@@ -260,6 +264,10 @@ def return_after_close(case: CaseMoney, *, open_year: int, document: str, effect
         effective_on=effective_on,
         signers=signers,
     )
+
+
+def approved_account(fiscal_year: int) -> Account:
+    return _of_year(AccountName.APPROVED, fiscal_year=fiscal_year)
 
 
 def available_account(fiscal_year: int) -> Account:
@@ -300,13 +308,14 @@ def _of_pool(account: Account, *, pool: Account) -> Account:
 def _case_move(
     case: CaseMoney, *, kind: Kind, source: AccountName, target: AccountName, document: str, effective_on: date, signers: Signers
 ) -> Posting:
-    dr, cr = (
-        available_account(case.fiscal_year)
-        if name is AccountName.AVAILABLE
-        else case_account(case, name=name, fiscal_year=case.fiscal_year, origin_year=case.fiscal_year)
-        for name in (source, target)
-    )
+    dr, cr = _account_of(case, name=source), _account_of(case, name=target)
     return case_posting(case, kind=kind, dr=dr, cr=cr, amount_fen=case.amount_fen, document=document, effective_on=effective_on, signers=signers)
+
+
+def _account_of(case: CaseMoney, *, name: AccountName) -> Account:
+    if name is AccountName.AVAILABLE:
+        return available_account(case.fiscal_year)
+    return case_account(case, name=name, fiscal_year=case.fiscal_year, origin_year=case.fiscal_year)
 
 
 def case_posting(

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Self
+from functools import partial
+from typing import Annotated, Any, NamedTuple, Self, TypeAlias
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
@@ -13,15 +14,18 @@ from services.budget import policy
 from services.budget.edge import act_of, seal_of
 from services.budget.payee.rules import AccountNumber, masked_number, without_numbers
 from services.budget.payment import commands, queries
-from services.budget.payment.commands import Answer, Step
+from services.budget.payment.commands import Answer, Approval, Step
 from services.budget.payment.rules import ORDERS_PER_CALL_MAX, OrderState
 from services.budget.policy import paying
 from shared.auth import may
 from shared.caller import Caller
+from shared.clock import Moment
 from shared.db import AnyRow, Tx
 from shared.errors import Refusal, problem
-from shared.idempotency import Attempt, Once
-from shared.observability import current_trace_id
+from shared.gathering import Gathering
+from shared.idempotency import Answered, Attempt, Once, answer_together
+from shared.live import Live as LiveState
+from shared.observability import current_trace_id, current_traceparent
 from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
@@ -181,6 +185,31 @@ class PayableView(BaseModel):
         return cls.model_validate(row._mapping)
 
 
+class ApprovalCall(NamedTuple):
+    """One call of the single route, waiting for its turn."""
+
+    step: Step
+    caller: Caller
+    once: Attempt
+    traceparent: str | None
+
+    def approval(self, moment: Moment) -> Approval:
+        return Approval(step=self.step, caller=self.caller, act=act_of(self.once, moment=moment), traceparent=self.traceparent)
+
+
+def approval_desk(live: LiveState) -> Gathering[ApprovalCall, Response]:
+    """Single approvals that arrive together share one transaction."""
+    return Gathering(together=partial(_approve_together, live), portion_max=ORDERS_PER_CALL_MAX)
+
+
+async def desk(request: Request) -> Gathering[ApprovalCall, Response]:
+    waiting: Gathering[ApprovalCall, Response] = request.app.state.approval_desk
+    return waiting
+
+
+Desk: TypeAlias = Annotated[Gathering[ApprovalCall, Response], Depends(desk)]
+
+
 @router.get("/v1/payables", summary="Confirmed awards that may be ordered to be paid | 查询可支付的资助")
 async def list_payables(
     caller: Annotated[Caller, may("payables:read")],
@@ -288,16 +317,34 @@ async def approve_payment_order(
     caller: Annotated[Caller, may("payment-orders:approve")],
     once: Once,
     version: IfMatch,
-    live: Live,
+    desk: Desk,
     body: ApprovePaymentOrder = NO_GROUND,
 ) -> Response:
+    step = Step(order_id=payment_order_id, version=version, acknowledgement=body.ground())
+    return await desk.take(ApprovalCall(step, caller, once, current_traceparent()))
+
+
+async def _approve_together(live: LiveState, calls: Sequence[ApprovalCall]) -> list[Response | Exception]:
+    """Each is judged and answered by itself. A second call about an order waits for what the first has made of it."""
+
+    def choose(places: Sequence[int]) -> list[int]:
+        return sorted({calls[place].step.order_id: place for place in reversed(places)}.values())
+
     async with live.transaction() as tx:
-        if (answer := await once.first_answer(tx)) is not None:
-            return answer
-        step = Step(order_id=payment_order_id, version=version, acknowledgement=body.ground())
-        act = act_of(once, moment=live.now())
-        (approved,) = await commands.approve_orders(tx, [step], caller=caller, act=act, catalogue=policy.current(), paying=paying.current())
-        return await _keep(tx, approved, once=once, status=200)
+        moment = live.now()
+
+        async def approve(places: Sequence[int]) -> list[Answered | Refusal]:
+            approvals = [calls[place].approval(moment) for place in places]
+            approved = await commands.approve_orders(tx, approvals, catalogue=policy.current(), paying=paying.current())
+            return [_answered(answer, once=calls[place].once) for answer, place in zip(approved, places, strict=True)]
+
+        return await answer_together(tx, [call.once for call in calls], choose=choose, act=approve)
+
+
+def _answered(answer: Answer, *, once: Attempt) -> Answered | Refusal:
+    if isinstance(answer, Refusal):
+        return answer
+    return Answered(attempt=once, view=PaymentOrderView.of(answer), status=200, headers=etag(answer.version))
 
 
 @router.post("/v1/payment-orders:approve-batch", response_model=OrderResults, summary="Approve up to 300 orders | 批量审批支付申请（财政）")
@@ -308,8 +355,9 @@ async def approve_payment_orders(
         if (answer := await once.first_answer(tx)) is not None:
             return answer
         steps = [Step(order_id=each.payment_order_id, version=each.version, acknowledgement=each.ground()) for each in body.orders]
-        act = act_of(once, moment=live.now())
-        answers = await commands.approve_orders(tx, steps, caller=caller, act=act, catalogue=policy.current(), paying=paying.current())
+        moment, trace = live.now(), current_traceparent()
+        approvals = [ApprovalCall(step, caller, once, trace).approval(moment) for step in steps]
+        answers = await commands.approve_orders(tx, approvals, catalogue=policy.current(), paying=paying.current())
         return await once.keep(tx, OrderResults.of(answers, status="changed"), status=200)
 
 

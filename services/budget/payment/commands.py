@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_unless
 from services.budget.freeze.queries import in_force
 from services.budget.freeze.rules import check_case_free
 from services.budget.ledger import commands as ledger
-from services.budget.ledger.rules import Act, Kind, Signers, move
+from services.budget.ledger.rules import Act, CaseMoney, Kind, Posting, Signers, move
 from services.budget.payee import commands as payee
 from services.budget.payee.rules import AccountDiffers, PayeeState
 from services.budget.payment import queries, rules
@@ -33,8 +33,8 @@ from shared.ids import new_id
 Answer: TypeAlias = "AnyRow | Refusal"
 
 _HELD = text("""
-SELECT r.application_id, r.proposal_id, r.state, r.applicant_uscc, r.fiscal_year, r.jurisdiction_id, r.amount_fen,
-    p.amount_fen AS awarded_fen, p.notice_number
+SELECT r.application_id, r.proposal_id, r.state, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id, r.jurisdiction_id, r.amount_fen,
+    r.policy_version, r.funding_source, r.expenditure_category, p.amount_fen AS awarded_fen, p.notice_number
 FROM reservation r LEFT JOIN payable p USING (application_id, proposal_id)
 WHERE r.application_id = ANY(CAST(:application_ids AS uuid[])) AND r.state IN ('waiting', 'reserved', 'in_transit', 'paid')
 ORDER BY r.application_id FOR UPDATE OF r
@@ -73,9 +73,9 @@ _CHECK = text("""
 UPDATE payment_order SET state = 'checked', checker = :checker, checked_at = :at, version = version + 1 WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 _APPROVE = text("""
-UPDATE payment_order o SET state = 'in_transit', approver = :approver, approved_at = :at, ordered_on = :on, bank_reference = c.voucher,
+UPDATE payment_order o SET state = 'in_transit', approver = c.approver, approved_at = :at, ordered_on = :on, bank_reference = c.voucher,
     version = version + 1
-FROM unnest(CAST(:ids AS uuid[]), CAST(:vouchers AS text[])) AS c (id, voucher) WHERE o.id = c.id
+FROM unnest(CAST(:ids AS uuid[]), CAST(:vouchers AS text[]), CAST(:approvers AS text[])) AS c (id, voucher, approver) WHERE o.id = c.id
 """)
 _REJECT = text("""
 UPDATE payment_order SET state = 'rejected', rejected_by = :rejected_by, reason = :reason, version = version + 1 WHERE id = :id
@@ -90,6 +90,16 @@ class Step:
     version: int
     number: str = field(default="", repr=False)
     acknowledgement: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """A step of somebody's own; those of one call have one act, and all that are decided together have one moment."""
+
+    step: Step
+    caller: Caller
+    act: Act
+    traceparent: str | None = None
 
 
 async def confirm_award(
@@ -107,6 +117,8 @@ async def make_orders(tx: Tx, application_ids: Sequence[UUID], *, caller: Caller
     held = {row.application_id: row for row in await tx.execute(_HELD, {"application_ids": list(application_ids)})}
     issued = {row.application_id: row for row in await tx.execute(_ISSUED, {"application_ids": list(held)})}
     accounts = await _accounts(tx, held)
+    # The approval decides by them again, behind the lock of the books.
+    freezes = await in_force(tx)
     ids: list[UUID | Refusal] = []
     rows: list[dict[str, object]] = []
     for index, application_id in enumerate(application_ids):
@@ -115,6 +127,7 @@ async def make_orders(tx: Tx, application_ids: Sequence[UUID], *, caller: Caller
             _refuse_repeat(application_id, seen=application_ids[:index])
             if case is None or not caller.covers(case.jurisdiction_id):
                 raise rules.NoMoneyHeld("No live reservation belongs to this case.", detail_zh="该案件没有有效的预留资金。")
+            check_case_free(waiting.case_money(case), freezes=freezes)
             rules.check_making(_reserved(case, before=before, account=accounts.get(application_id)))
         except Refusal as refusal:
             ids.append(refusal)
@@ -131,12 +144,13 @@ async def check_orders(tx: Tx, steps: Sequence[Step], *, seal: Seal, caller: Cal
     """人社 复核: a second person typed the account number again, and it is the same."""
     locked = await _lock(tx, steps)
 
-    def check(step: Step, row: AnyRow) -> None:
+    def check(place: int, row: AnyRow) -> None:
+        step = steps[place]
         rules.check_checking(_order(row), version=step.version, checker=act.caller)
         if not seal.holds(row.number_sealed, record_id=row.payee_account_id, number=step.number):
             raise AccountDiffers("The two numbers differ.", detail_zh="两次录入的账号不一致。", pointer="/account_number")
 
-    judged = _judge(steps, locked=locked, caller=caller, check=check)
+    judged = _judge(steps, locked=locked, callers=[caller] * len(steps), check=check)
     checked = [locked[each] for each in judged if not isinstance(each, Refusal)]
     if checked:
         await tx.execute(_CHECK, {"ids": [row.id for row in checked], "checker": act.caller, "at": act.at})
@@ -144,44 +158,59 @@ async def check_orders(tx: Tx, steps: Sequence[Step], *, seal: Seal, caller: Cal
     return await _shown(tx, judged)
 
 
-async def approve_orders(
-    tx: Tx, steps: Sequence[Step], *, caller: Caller, act: Act, catalogue: Catalogue, paying: Mapping[str, Paying]
-) -> list[Answer]:
+async def approve_orders(tx: Tx, approvals: Sequence[Approval], *, catalogue: Catalogue, paying: Mapping[str, Paying]) -> list[Answer]:
     """财政 审批: the money is on its way from here on, and nobody can have it back but the bank."""
+    steps = [each.step for each in approvals]
     await _lock_funds(tx, [step.order_id for step in steps], catalogue=catalogue)
     freezes = await in_force(tx)
     locked = await _lock(tx, steps)
 
-    def check(step: Step, row: AnyRow) -> None:
-        rules.check_approving(_order(row), version=step.version, approver=act.caller)
+    def check(place: int, row: AnyRow) -> None:
+        step = steps[place]
+        rules.check_approving(_order(row), version=step.version, approver=approvals[place].act.caller)
         check_case_free(waiting.case_money(row), freezes=freezes)
         rules.check_acknowledged(_caution(row, paying=paying), acknowledgement=step.acknowledgement)
 
-    judged = _judge(steps, locked=locked, caller=caller, check=check)
-    approved = [locked[each] for each in judged if not isinstance(each, Refusal)]
+    judged = _judge(steps, locked=locked, callers=[each.caller for each in approvals], check=check)
+    approved = [(each, locked[id_]) for each, id_ in zip(approvals, judged, strict=True) if not isinstance(id_, Refusal)]
     if approved:
-        cases = [waiting.case_money(row) for row in approved]
-        signers = [Signers(maker=row.maker, checker=row.checker, approver=act.caller) for row in approved]
-        postings = [
-            move(case, kind=Kind.ORDER, document=row.notice_number, effective_on=act.on, signers=signed)
-            for case, row, signed in zip(cases, approved, signers, strict=True)
-        ]
-        vouchers = await ledger.post_entries(tx, postings, act=act)
-        ids = [row.id for row in approved]
-        await tx.execute(_APPROVE, {"ids": ids, "vouchers": vouchers, "approver": act.caller, "at": act.at, "on": act.on})
-        await _keep_acknowledgements(tx, steps, approved=approved, act=act, paying=paying)
-        await waiting.mark(tx, cases, state=ReservationState.IN_TRANSIT, what="ordered", act=act)
-        await outbox.append(tx, *(_ordered(row, voucher=voucher, act=act) for row, voucher in zip(approved, vouchers, strict=True)))
+        await _order_payments(tx, approved, paying=paying)
     return await _shown(tx, judged)
 
 
-async def _keep_acknowledgements(tx: Tx, steps: Sequence[Step], *, approved: Sequence[AnyRow], act: Act, paying: Mapping[str, Paying]) -> None:
+async def _order_payments(tx: Tx, approved: Sequence[tuple[Approval, AnyRow]], *, paying: Mapping[str, Paying]) -> None:
+    act = approved[0][0].act
+    cases = [waiting.case_money(row) for _, row in approved]
+    postings = [_approved_posting(case, row, act=each.act) for case, (each, row) in zip(cases, approved, strict=True)]
+    vouchers = await ledger.post_of_acts(tx, postings, acts=[each.act for each, _ in approved])
+    written = {
+        "ids": [row.id for _, row in approved],
+        "vouchers": vouchers,
+        "approvers": [each.act.caller for each, _ in approved],
+    }
+    await tx.execute(_APPROVE, {**written, "at": act.at, "on": act.on})
+    await _keep_acknowledgements(tx, approved, paying=paying)
+    await waiting.mark(tx, cases, state=ReservationState.IN_TRANSIT, what="ordered", act=act)
+    events = [_ordered(row, voucher=voucher, act=act) for (_, row), voucher in zip(approved, vouchers, strict=True)]
+    await outbox.append(tx, *events, traceparents=[each.traceparent for each, _ in approved])
+
+
+def _approved_posting(case: CaseMoney, row: AnyRow, *, act: Act) -> Posting:
+    signers = Signers(maker=row.maker, checker=row.checker, approver=act.caller)
+    return move(case, kind=Kind.ORDER, document=row.notice_number, effective_on=act.on, signers=signers)
+
+
+async def _keep_acknowledgements(tx: Tx, approved: Sequence[tuple[Approval, AnyRow]], *, paying: Mapping[str, Paying]) -> None:
     """Only of what policy cautions about: an acknowledgement of anything else says nothing."""
-    reasons = {step.order_id: step.acknowledgement for step in steps}
-    signed = {"acknowledged_by": act.caller, "acknowledged_at": act.at}
     kept = [
-        {"payment_order_id": row.id, "caution": caution.code, "reason": reasons[row.id], **signed}
-        for row in approved
+        {
+            "payment_order_id": row.id,
+            "caution": caution.code,
+            "reason": each.step.acknowledgement,
+            "acknowledged_by": each.act.caller,
+            "acknowledged_at": each.act.at,
+        }
+        for each, row in approved
         if (caution := _caution(row, paying=paying)) is not None
     ]
     if kept:
@@ -192,10 +221,10 @@ async def reject_order(tx: Tx, step: Step, *, reason: str, caller: Caller, act: 
     """Back to the maker with a reason; the case is payable again by a new order."""
     locked = await _lock(tx, [step])
 
-    def check(step: Step, row: AnyRow) -> None:
+    def check(_place: int, row: AnyRow) -> None:
         rules.check_rejecting(_order(row), version=step.version, rejected_by=act.caller)
 
-    judged = _judge([step], locked=locked, caller=caller, check=check)
+    judged = _judge([step], locked=locked, callers=[caller], check=check)
     if not isinstance(judged[0], Refusal):
         await tx.execute(_REJECT, {"id": step.order_id, "rejected_by": act.caller, "reason": reason})
     (answer,) = await _shown(tx, judged)
@@ -214,17 +243,19 @@ async def _lock(tx: Tx, steps: Sequence[Step]) -> dict[UUID, AnyRow]:
     return {row.id: row for row in await tx.execute(_LOCK_ORDERS, {"ids": [step.order_id for step in steps]})}
 
 
-def _judge(steps: Sequence[Step], *, locked: Mapping[UUID, AnyRow], caller: Caller, check: Callable[[Step, AnyRow], None]) -> list[UUID | Refusal]:
-    """The id of each order that may take its step, or why it may not."""
+def _judge(
+    steps: Sequence[Step], *, locked: Mapping[UUID, AnyRow], callers: Sequence[Caller], check: Callable[[int, AnyRow], None]
+) -> list[UUID | Refusal]:
+    """The id of each order that may take its step, or why it may not. `check` gets the place of the step and the order."""
     judged: list[UUID | Refusal] = []
     seen: set[UUID] = set()
-    for step in steps:
+    for place, (step, caller) in enumerate(zip(steps, callers, strict=True)):
         row = locked.get(step.order_id)
         try:
             if row is None or not caller.covers(row.jurisdiction_id):
                 raise queries.no_such_order()
             _refuse_repeat(step.order_id, seen=seen)
-            check(step, row)
+            check(place, row)
         except Refusal as refusal:
             judged.append(refusal)
         else:

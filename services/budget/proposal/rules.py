@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.budget.allotment.rules import is_plain
-from services.budget.close.rules import YearClosed, year_closed, year_for_proposal
+from services.budget.close.rules import YearClosed, entry_day, year_closed, year_for_proposal
 from services.budget.entry.rules import Outcome, Voucher
 from services.budget.freeze.rules import Freeze
 from services.budget.ledger.rules import Act, CaseMoney, Kind, Part, move, spread
@@ -81,8 +81,7 @@ class Proposal:
     awards: tuple[Award, ...]
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """One proposal of a case that the budget has heard of."""
 
     proposal_id: UUID
@@ -240,7 +239,10 @@ def _unfunded(award: Award, *, proposal: Proposal) -> CaseMoney:
 
 
 def _state_of(proposal_id: UUID, *, known: Sequence[Known]) -> ReservationState | None:
-    return next((each.state for each in known if each.proposal_id == proposal_id), None)
+    for each in known:
+        if each.proposal_id == proposal_id:
+            return each.state
+    return None
 
 
 def check_named_once(application_ids: Sequence[UUID]) -> None:
@@ -264,15 +266,19 @@ def is_plain_year(fiscal_year: int, *, picture: Picture) -> bool:
 
 
 def in_open_year(asked: Asked, *, closed: Collection[int], catalogue: Catalogue) -> Asked:
-    """A proposal of a year that was closed meanwhile is one of the next where policy data says so; else it stays, and is refused."""
+    """A proposal of a year that was closed meanwhile is one of the next where policy data says so; else it stays, and is refused.
+
+    Nor is anything booked on a day of a closed year.
+    """
     fund = catalogue.fund(asked.proposal.policy_id)
-    if fund is None or asked.proposal.fiscal_year not in closed:
+    if fund is None or not closed:
         return asked
     try:
         year = year_for_proposal(asked.proposal.fiscal_year, closed=closed, late_proposal=fund.year_end.late_proposal)
     except YearClosed:
         return asked
-    return asked._replace(proposal=replace(asked.proposal, fiscal_year=year))
+    act = replace(asked.act, on=entry_day(asked.act.on, fiscal_year=year, closed=closed))
+    return asked._replace(proposal=replace(asked.proposal, fiscal_year=year), act=act)
 
 
 def _money_or_refusal(award: Award, *, proposal: Proposal, fund: Fund | None, known: Sequence[Known], closed: Collection[int]) -> CaseMoney | Refusal:
@@ -290,7 +296,7 @@ def _money_or_refusal(award: Award, *, proposal: Proposal, fund: Fund | None, kn
             f"{wan_text(award.amount_fen)} 万元 are above the cap of {wan_text(line.cap_fen)} 万元 ({line.clause}).",
             detail_zh=f"金额{wan_text(award.amount_fen)}万元，超出最高{wan_text(line.cap_fen)}万元（{line.clause}）。",
         )
-    if any(each.state in LIVE for each in known):
+    if known and any(each.state in LIVE for each in known):
         return AlreadyHeld(
             f"Case {award.case_number} has another proposal that is not released.", detail_zh=f"案件{award.case_number}已有未释放的资金安排。"
         )

@@ -1,6 +1,7 @@
 """Writes about the waiting list: money serves it, releases give back. The caller owns the transaction."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,8 @@ from sqlalchemy import text
 
 from services.budget.allotment.queries import pools
 from services.budget.allotment.rules import is_plain
+from services.budget.close.queries import closed_years
+from services.budget.close.rules import entry_day
 from services.budget.entry.commands import lock_books
 from services.budget.freeze.queries import in_force
 from services.budget.freeze.rules import check_case_free
@@ -212,6 +215,7 @@ async def _let_go(tx: Tx, held: AnyRow, *, found: Release, reason: str, act: Act
     fund = catalogue.fund_spending_in(held.fiscal_year)
     assert fund is not None, f"the fund of {held.fiscal_year} is gone from the policy"
     await ledger.lock_fund(tx, fiscal_year=held.fiscal_year, policy_id=fund.id)
+    act = replace(act, on=entry_day(act.on, fiscal_year=held.fiscal_year, closed=await closed_years(tx)))
     # The row first: an order that is being made for it right now is committed before we go on, and then cancelled.
     await mark(tx, [held], state=ReservationState.RELEASED, what="released", reasons=[reason], act=act)
     released = FundsReleased(**_facts(held, act, amount_fen=0))

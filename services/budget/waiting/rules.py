@@ -96,7 +96,8 @@ def short_by_fen(waiting: Iterable[CaseMoney], *, ahead_fen: int, purse: Purse) 
 
 
 def _less(pool: Part, *, part: Part) -> Part:
-    return Part(pool=pool.pool, amount_fen=pool.amount_fen - part.amount_fen) if pool.pool == part.pool else pool
+    is_the_same = pool.pool is part.pool or pool.pool == part.pool
+    return Part(pool.pool, pool.amount_fen - part.amount_fen) if is_the_same else pool
 
 
 def judge_release(state: ReservationState, *, money_fen: int, has_late_payment: bool = False) -> Release:

@@ -16,7 +16,7 @@ from shared import inbox
 from shared.events import HEADER_SEQ, Event, encode, envelope
 from shared.events.budget import FundsReserved, MoneyEvent
 from shared.events.registry import InstitutionRecorded, OrganisationRegistered
-from shared.ids import new_id
+from shared.ids import new_id, new_id_text
 from shared.live import Live
 from tests.building import Announced, announced, fetch, move_business_clock
 from tests.integration.applications.callers import CITY_REVIEWER, FINANCE, HUANCUI, JOINT_REVIEWER, OFFICER, USCC, filing
@@ -52,7 +52,7 @@ class Desk:
         """The next record of the event's key, as the broker would hand it over."""
         self.seqs[event.topic, event.key()] += 1
         self.offset += 1
-        made = envelope(event, event_id=new_id(), sent_at=event.happened_at.isoformat(), traceparent=None)
+        made = envelope(event, event_id=new_id_text(), sent_at=event.happened_at.isoformat(), traceparent=None)
         made[HEADER_SEQ] = str(self.seqs[event.topic, event.key()])
         return ConsumerRecord(
             topic=event.topic,

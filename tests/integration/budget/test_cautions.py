@@ -7,7 +7,7 @@ import httpx
 from services.budget import policy
 from services.budget.ledger.rules import Act
 from services.budget.payment import commands
-from services.budget.payment.commands import Step
+from services.budget.payment.commands import Approval, Step
 from services.budget.payment.rules import AcknowledgementMissing
 from services.budget.policy import paying
 from services.budget.policy.paying import Paying
@@ -32,7 +32,9 @@ def of_the_city_too() -> dict[str, Paying]:
 async def approve(live: Live, order_id: str, *, version: int, acknowledgement: str | None) -> object:
     step = Step(order_id=UUID(order_id), version=version, acknowledgement=acknowledgement)
     async with live.transaction() as tx:
-        (answer,) = await commands.approve_orders(tx, [step], caller=EVERYWHERE, act=ACT, catalogue=policy.current(), paying=of_the_city_too())
+        (answer,) = await commands.approve_orders(
+            tx, [Approval(step=step, caller=EVERYWHERE, act=ACT)], catalogue=policy.current(), paying=of_the_city_too()
+        )
     return answer
 
 

@@ -21,7 +21,7 @@ from services.notifications.portal.clients import Portal, open_portal
 from services.notifications.settings import NotificationsSettings
 from shared import inbox
 from shared.events import HEADER_SEQ, Event, encode, envelope
-from shared.ids import new_id
+from shared.ids import new_id_text
 from shared.live import Live, open_live
 from tests.building import client_for, fetch, settings_of
 from tests.integration.notifications.callers import SYSTEMS
@@ -46,7 +46,7 @@ class Service:
     def record(self, event: Event, **headers: str) -> ConsumerRecord[Any, Any]:
         """The next record of the event's key, with an id of its own."""
         self.seqs[event.topic, event.key()] += 1
-        made = envelope(event, event_id=new_id(), sent_at=event.happened_at.isoformat(), traceparent=None)
+        made = envelope(event, event_id=new_id_text(), sent_at=event.happened_at.isoformat(), traceparent=None)
         made |= {HEADER_SEQ: str(self.seqs[event.topic, event.key()]), **headers}
         return self.raw(event.topic, key=event.key(), value=encode(event), headers=made)
 

@@ -2,7 +2,6 @@
 
 import uuid
 from collections import Counter
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -11,7 +10,18 @@ from hypothesis import strategies as st
 
 from services.budget import policy
 from services.budget.allotment.rules import pool_account
-from services.budget.close.rules import Held, YearClosed, YearNotOver, carried_unspent, check_open, check_over, close_legs, year_for_proposal
+from services.budget.close.rules import (
+    Held,
+    YearClosed,
+    YearNotOver,
+    carried_unspent,
+    check_open,
+    check_over,
+    close_legs,
+    entry_day,
+    list_goes_on,
+    year_for_proposal,
+)
 from services.budget.ledger.rules import AccountName, Part, unallotted_account
 from tests.unit.budget.money import money
 
@@ -29,7 +39,7 @@ FREE = st.lists(
     ),
     unique_by=lambda part: part.pool,
 )
-HELD = st.lists(st.builds(lambda fen: Held(money=replace(money(fen), application_id=uuid.uuid4())), st.integers(1, 10**9)), max_size=5)
+HELD = st.lists(st.builds(lambda fen: Held(money=money(fen)._replace(application_id=uuid.uuid4())), st.integers(1, 10**9)), max_size=5)
 
 
 @given(free=FREE, held=HELD, carries=st.booleans())
@@ -114,3 +124,27 @@ def test_after_the_close_a_december_proposal_is_refused_or_taken_by_the_open_yea
 def test_no_proposal_skips_a_year() -> None:
     with pytest.raises(YearClosed):
         year_for_proposal(2025, closed={2025, 2026}, late_proposal="open_year")
+
+
+@pytest.mark.parametrize(
+    ("day", "closed", "booked_on"),
+    [
+        (date(2025, 12, 31), {2025}, date(2026, 1, 1)),
+        (date(2026, 1, 1), {2025}, date(2026, 1, 1)),
+        (date(2025, 12, 31), set(), date(2025, 12, 31)),
+        (date(2025, 12, 31), {2025, 2026}, date(2025, 12, 31)),
+    ],
+)
+def test_what_happened_in_a_closed_year_is_booked_on_the_first_day_of_the_year_that_holds_it(day: date, closed: set[int], booked_on: date) -> None:
+    assert entry_day(day, fiscal_year=2026, closed=closed) == booked_on
+
+
+def test_a_list_goes_on_only_where_the_next_year_has_money_of_the_same_fund() -> None:
+    carrying = FUND.model_copy(update={"waiting": FUND.waiting.model_copy(update={"waiting_at_year_end": "carry"})})
+    successor = carrying.model_copy(update={"id": "2026-1"})
+
+    goes_on = [
+        list_goes_on(fund, next_fund=next_fund) for fund, next_fund in ((carrying, carrying), (carrying, successor), (carrying, None), (FUND, FUND))
+    ]
+
+    assert goes_on == [True, False, False, False]

@@ -68,7 +68,7 @@ def test_the_journal_is_exported_as_it_was_published() -> None:
 
 def test_the_offline_verifier_agrees_with_the_published_rows() -> None:
     verified = subprocess.run(
-        [sys.executable, "-S", "-E", str(VERIFIER), str(VECTORS / "journal.ndjson")], capture_output=True, text=True, check=False
+        [sys.executable, "-I", "-S", str(VERIFIER), str(VECTORS / "journal.ndjson")], capture_output=True, text=True, check=False
     )
 
     assert verified.stderr == ""

@@ -1,6 +1,5 @@
 """From which pools a case draws: what it gets adds up, nobody else's pool is touched, and everything goes back where it came from."""
 
-from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -65,9 +64,9 @@ def test_what_a_release_gives_back_is_what_the_reserve_took_pool_by_pool(pools: 
 def test_the_narrowest_pool_is_drawn_first_within_its_year() -> None:
     pools = [part(100), part(100, jurisdiction_id="north"), part(100, line_id=CASE.line_id), part(100, line_id=CASE.line_id, jurisdiction_id="north")]
 
-    parts = draw(pools, case=replace(CASE, amount_fen=250), draw_first="carried")
+    parts = draw(pools, case=CASE._replace(amount_fen=250), draw_first="carried")
 
-    assert parts == (replace(pools[3]), replace(pools[2]), replace(pools[1], amount_fen=50))
+    assert parts == (pools[3], pools[2], pools[1]._replace(amount_fen=50))
 
 
 @pytest.mark.parametrize(("draw_first", "first"), [("carried", 2024), ("current", 2025)])

@@ -156,23 +156,22 @@ _FUNCTIONS = (
             application_id, proposal_id, policy_version, funding_source, document, expenditure_category, maker, checker, approver,
             reverses_seq, reason, booked_at, effective_on, caller, key, item, fingerprint, leaf, chain, n);
 
-        -- What each case holds, account by account.
-        WITH held AS MATERIALIZED (
-            SELECT application_id, account, sum(fen) AS net_fen FROM (
-                SELECT application_id, cr, amount_fen FROM unnest(application_ids, crs, amounts_fen) AS e (application_id, cr, amount_fen)
-                WHERE application_id IS NOT NULL AND cr LIKE '%/指标:已预留%'
-                UNION ALL
-                SELECT application_id, dr, -amount_fen FROM unnest(application_ids, drs, amounts_fen) AS e (application_id, dr, amount_fen)
-                WHERE application_id IS NOT NULL AND dr LIKE '%/指标:已预留%'
-            ) AS moved (application_id, account, fen) GROUP BY application_id, account
+        -- What each case holds, account by account: first what comes, then what goes, so that no sum is below nothing on the way.
+        INSERT INTO case_balance AS c (application_id, account, held_fen)
+        SELECT application_id, cr, sum(amount_fen) FROM unnest(application_ids, crs, amounts_fen) AS e (application_id, cr, amount_fen)
+        WHERE application_id IS NOT NULL AND cr LIKE '____/指标:已预留%' GROUP BY application_id, cr
+        ON CONFLICT (application_id, account) DO UPDATE SET held_fen = c.held_fen + excluded.held_fen;
+        WITH gone AS MATERIALIZED (
+            SELECT application_id, dr, sum(amount_fen) AS fen FROM unnest(application_ids, drs, amounts_fen) AS e (application_id, dr, amount_fen)
+            WHERE application_id IS NOT NULL AND dr LIKE '____/指标:已预留%' GROUP BY application_id, dr
         ), changed AS (
-            UPDATE case_balance c SET held_fen = held_fen + net_fen FROM held
-            WHERE c.application_id = held.application_id AND c.account = held.account
-            RETURNING c.application_id, c.account
+            UPDATE case_balance c SET held_fen = held_fen - fen FROM gone WHERE c.application_id = gone.application_id AND c.account = gone.dr
+            RETURNING c.application_id
         )
-        INSERT INTO case_balance (application_id, account, held_fen)
-        SELECT application_id, account, net_fen FROM held
-        WHERE NOT EXISTS (SELECT FROM case_balance c WHERE c.application_id = held.application_id AND c.account = held.account);
+        SELECT (SELECT count(*) FROM gone) - (SELECT count(*) FROM changed) INTO known;
+        IF known <> 0 THEN
+            RAISE EXCEPTION 'a case gives back what it does not hold' USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
 
         -- Up to here two batches in a row do not wait for each other; from here on each waits for the end of the one that it follows on.
         -- Sent one after the other, they may begin the other way round: then it is not under way yet, and is waited for a little.
@@ -304,20 +303,13 @@ BEGIN
         policy_version, funding_source, expenditure_category, reason, proposed_on, changed_at);
 
     -- As shared.outbox announces: the streams move first, so that ids and numbers of a key always agree.
-    WITH event AS (
-        SELECT e.*, row_number() OVER same AS place, count(*) OVER (PARTITION BY topic, key) AS total
-        FROM unnest(column_of(events[1]), column_of(events[2]), column_of(events[3]), column_of(events[4]), column_of(events[5]))
-            WITH ORDINALITY AS e (event_id, topic, key, headers, payload, n)
-        WINDOW same AS (PARTITION BY topic, key ORDER BY n)
-    ), moved AS (
-        INSERT INTO stream AS s (topic, key, last_seq)
-        SELECT topic, key, count(*) FROM event GROUP BY topic, key ORDER BY topic, key
-        ON CONFLICT (topic, key) DO UPDATE SET last_seq = s.last_seq + excluded.last_seq
-        RETURNING s.topic, s.key, s.last_seq
-    )
+    INSERT INTO stream AS s (topic, key, last_seq)
+    SELECT topic, key, count(*) FROM unnest(column_of(events[2]), column_of(events[3])) AS e (topic, key) GROUP BY topic, key ORDER BY topic, key
+    ON CONFLICT (topic, key) DO UPDATE SET last_seq = s.last_seq + excluded.last_seq;
     INSERT INTO outbox (event_id, topic, key, event_seq, headers, payload)
-    SELECT event_id::uuid, topic, key, moved.last_seq - total + place, headers::jsonb, convert_to(payload, 'UTF8')
-    FROM event JOIN moved USING (topic, key) ORDER BY n;
+    SELECT event_id::uuid, topic, key, last_seq - behind::bigint, headers::jsonb, convert_to(payload, 'UTF8')
+    FROM unnest(column_of(events[1]), column_of(events[2]), column_of(events[3]), column_of(events[4]), column_of(events[5]), column_of(events[6]))
+        WITH ORDINALITY AS e (event_id, topic, key, headers, payload, behind, n) JOIN stream USING (topic, key) ORDER BY n;
 
     PERFORM append_entries(expected_seq, expected_chain, new_booked_at, entries, accounts, expected_epoch);
 END
