@@ -19,14 +19,15 @@ _PARTS = text("""
 SELECT application_id, proposal_id, fiscal_year, origin_year, line_id, jurisdiction_id, amount_fen FROM held_part
 WHERE application_id = ANY(CAST(:application_ids AS uuid[])) ORDER BY application_id, proposal_id, place
 """)
-# What cases hold of a line and jurisdiction, whatever pool they drew it from.
+# What cases hold of a line and jurisdiction, whatever pool they drew it from; `allotted` is what is free in narrower pools.
 _TERMS = text("""
 SELECT coalesce(sum(balance_fen) FILTER (WHERE account = :account), 0)::bigint AS available_fen,
     coalesce(sum(balance_fen) FILTER (WHERE name = :reserved), 0)::bigint AS reserved_fen,
     coalesce(sum(balance_fen) FILTER (WHERE name = :in_transit), 0)::bigint AS in_transit_fen,
-    coalesce(sum(balance_fen) FILTER (WHERE name = :paid), 0)::bigint AS paid_fen
+    coalesce(sum(balance_fen) FILTER (WHERE name = :paid), 0)::bigint AS paid_fen,
+    coalesce(sum(balance_fen) FILTER (WHERE name = :allotted AND account <> :account), 0)::bigint AS allotted_fen
 FROM balance WHERE fiscal_year = :fiscal_year AND (account = :account OR (
-    origin_year = :origin_year AND name IN (:reserved, :in_transit, :paid)
+    origin_year = :origin_year AND name IN (:reserved, :in_transit, :paid, :allotted)
     AND (CAST(:line_id AS text) IS NULL OR line_id = :line_id) AND (CAST(:jurisdiction_id AS text) IS NULL OR jurisdiction_id = :jurisdiction_id)))
 """)
 
@@ -60,6 +61,7 @@ async def terms(tx: Tx, level: Account, *, books: Books) -> Terms:
                 "reserved": AccountName.RESERVED,
                 "in_transit": AccountName.IN_TRANSIT,
                 "paid": AccountName.PAID,
+                "allotted": AccountName.AVAILABLE,
             },
         )
     ).one()
@@ -70,6 +72,7 @@ async def terms(tx: Tx, level: Account, *, books: Books) -> Terms:
         in_transit_fen=row.in_transit_fen,
         paid_fen=row.paid_fen,
         as_of_seq=books.seq,
+        allotted_fen=row.allotted_fen,
     )
 
 

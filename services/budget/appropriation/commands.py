@@ -9,17 +9,17 @@ from services.budget.appropriation.tables import appropriation
 from services.budget.close.queries import closed_years
 from services.budget.close.rules import check_open
 from services.budget.ledger import commands as ledger
-from services.budget.ledger.rules import Act, appropriate
+from services.budget.ledger.rules import Act, appropriate, approved_account
 from services.budget.policy.catalogue import Catalogue
 from services.budget.waiting import commands as waiting
 from shared.db import AnyRow, Tx
 from shared.events.budget import AppropriationRecorded
 from shared.ids import new_id
 
-# Read behind the fund's lock, so nobody can add to it before we write.
+# Read behind the fund's lock, so nobody can add to it before we write. What was taken back by a reversal is no longer appropriated.
 _SO_FAR = text("""
-SELECT coalesce(sum(amount_fen), 0)::bigint AS appropriated_fen, coalesce(bool_or(document = :document), false) AS is_recorded
-FROM appropriation WHERE fiscal_year = :fiscal_year
+SELECT coalesce((SELECT balance_fen FROM balance WHERE account = :account), 0) AS appropriated_fen,
+    EXISTS (SELECT FROM appropriation WHERE fiscal_year = :fiscal_year AND document = :document) AS is_recorded
 """)
 _RECORD = insert(appropriation).returning(appropriation)
 
@@ -32,7 +32,8 @@ async def record_appropriation(
     rules.check_approval_day(approved_on, on=act.on)
     await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
     check_open(fiscal_year, effective_on=act.on, closed=await closed_years(tx))
-    so_far = (await tx.execute(_SO_FAR, {"fiscal_year": fiscal_year, "document": document})).one()
+    asked = {"account": approved_account(fiscal_year).code, "fiscal_year": fiscal_year, "document": document}
+    so_far = (await tx.execute(_SO_FAR, asked)).one()
     rules.check_document(document, is_recorded=so_far.is_recorded, fiscal_year=fiscal_year)
     rules.check_ceiling(asked_fen=amount_fen, appropriated_fen=so_far.appropriated_fen, fiscal_year=fiscal_year, fund=fund)
     postings = appropriate(fund, fiscal_year=fiscal_year, amount_fen=amount_fen, document=document, effective_on=act.on, maker=act.caller)

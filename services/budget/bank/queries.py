@@ -8,6 +8,7 @@ from sqlalchemy import Integer, case, select
 
 from services.budget.bank.rules import NoSuchConfirmation
 from services.budget.bank.tables import bank_confirmation, reconciliation
+from services.budget.late_payment.tables import late_payment
 from shared.db import AnyRow, Tx
 
 _SHOWN = select(
@@ -16,7 +17,8 @@ _SHOWN = select(
     reconciliation.c.settled_by,
     reconciliation.c.settled_at,
     case((reconciliation.c.bank_confirmation_id.is_(None), 1), else_=2).cast(Integer).label("version"),
-).select_from(bank_confirmation.outerjoin(reconciliation))
+    late_payment.c.bank_confirmation_id.is_not(None).label("is_late_payment"),
+).select_from(bank_confirmation.outerjoin(reconciliation).outerjoin(late_payment, late_payment.c.bank_confirmation_id == bank_confirmation.c.id))
 
 
 async def confirmations_after(

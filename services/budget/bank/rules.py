@@ -80,6 +80,16 @@ class AlreadySettled(Conflict):
     title_zh = "该对账事项已办结"
 
 
+class NewsOfLatePayment(Conflict):
+    code = "news-of-late-payment"
+    title_en = "The row says that a returned payment was paid after all"
+    title_zh = "该回执报告已退回款项又已到账"
+    remedy_en = (
+        "Decide it under late payments (/v1/late-payments/{id}:decide, the same id): paid after all, or the bank's error; that settles the row too."
+    )
+    remedy_zh = "请在“退回后到账”事项中办理（/v1/late-payments/{id}:decide，标识相同）：确已到账或银行差错；办结后该回执同时办结。"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BankRow:
     """`amount_fen` is compared where the bank's file has it. `reason` names no account."""
@@ -133,12 +143,17 @@ def judge_rows(rows: Sequence[BankRow], *, issues: Mapping[str, Issue], said_by:
     return judged
 
 
-def check_settling(*, status: str, settled_by: str | None) -> None:
-    """Settled once, by one person: no money moves by it."""
+def check_settling(*, status: str, settled_by: str | None, is_late_payment: bool) -> None:
+    """Settled once, by one person: no money moves by it. What may be money that arrived after all is decided, not settled."""
     if status != "reconcile":
         raise NotForReconciliation("It was matched to its payment when it came.", detail_zh="该回执导入时已与支付匹配。")
     if settled_by is not None:
         raise AlreadySettled(f"{settled_by} settled it.", detail_zh="该对账事项已由他人办结，请查看其说明。")
+    if is_late_payment:
+        raise NewsOfLatePayment(
+            "Until somebody has decided what it means, the case is paid to nobody; a note would leave that open.",
+            detail_zh="未核实前该案件不得再支付，仅作说明不能办结。",
+        )
 
 
 def _judge(row: BankRow, *, issue: Issue | None, said_by: Route, on: date) -> Effect:

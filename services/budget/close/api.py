@@ -7,15 +7,19 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from services.budget import policy
+from services.budget.checkpoint.commands import make_checkpoint
+from services.budget.checkpoint.rules import BooksContradicted
 from services.budget.close import commands, queries
-from services.budget.close.commands import Picture
-from services.budget.close.rules import Obstacle, shown_errors
+from services.budget.close.commands import Checkpoint, Picture
+from services.budget.close.rules import BooksInDoubt, Obstacle, shown_errors
 from services.budget.edge import Document, DryRun, FiscalYear, act_of, example, rehearsable
 from services.budget.ledger.rules import Act, require_whole_city
+from services.budget.signing import signer_or_none
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
 from shared.idempotency import Once
+from shared.live import Live as LiveState
 from shared.paging import Page
 from shared.web import Live, Wire
 from shared.web import router as new_router
@@ -39,7 +43,10 @@ class CloseErrorView(BaseModel):
 
 
 class YearCloseView(BaseModel):
-    """`carried_fen` is committed to `carried_cases` in the next year, or free there; `errors` is what stands in the way, in a dry run."""
+    """Signed by the checkpoint of `last_seq`.
+
+    `carried_fen` is committed to `carried_cases` in the next year, or free there; `errors` is what stands in the way, in a dry run.
+    """
 
     fiscal_year: int
     document: str
@@ -80,8 +87,8 @@ async def close_year(
     async with rehearsable(live, dry_run=dry_run) as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer
-        close = _previewed if dry_run else _closed
-        return await once.keep(tx, await close(tx, body, act=act_of(once, moment=live.now())), status=201)
+        act, close = act_of(once, moment=live.now()), _previewed if dry_run else _closed
+        return await once.keep(tx, await close(tx, body, act=act, checkpoint=_checkpoint(live, act=act)), status=201)
 
 
 @router.get("/v1/year-closes", summary="Fiscal years that are closed | 查询已结账年度")
@@ -92,11 +99,30 @@ async def list_year_closes(caller: Annotated[Caller, may("year-closes:read")], l
     return Page(rows=[YearCloseView.of(row) for row in rows], next_cursor=None)
 
 
-async def _previewed(tx: Tx, body: CloseYear, *, act: Act) -> YearCloseView:
-    picture = await commands.preview_close(tx, fiscal_year=body.fiscal_year, document=body.document, act=act, catalogue=policy.current())
+def _checkpoint(live: LiveState, *, act: Act) -> Checkpoint | None:
+    """None where nothing can be signed."""
+    signer = signer_or_none(live)
+    if signer is None:
+        return None
+
+    async def sign(tx: Tx) -> None:
+        try:
+            await make_checkpoint(tx, signer=signer, at=act.at)
+        except BooksContradicted as error:
+            raise BooksInDoubt(f"{error}.", detail_zh="账簿与最近一次检查点不一致，可能被回退或改动，未办理结账。") from error
+
+    return sign
+
+
+async def _previewed(tx: Tx, body: CloseYear, *, act: Act, checkpoint: Checkpoint | None) -> YearCloseView:
+    picture = await commands.preview_close(
+        tx, fiscal_year=body.fiscal_year, document=body.document, act=act, catalogue=policy.current(), checkpoint=checkpoint
+    )
     return YearCloseView.preview(picture, body=body)
 
 
-async def _closed(tx: Tx, body: CloseYear, *, act: Act) -> YearCloseView:
-    closed = await commands.close_year(tx, fiscal_year=body.fiscal_year, document=body.document, act=act, catalogue=policy.current())
+async def _closed(tx: Tx, body: CloseYear, *, act: Act, checkpoint: Checkpoint | None) -> YearCloseView:
+    closed = await commands.close_year(
+        tx, fiscal_year=body.fiscal_year, document=body.document, act=act, catalogue=policy.current(), checkpoint=checkpoint
+    )
     return YearCloseView.of(closed)

@@ -20,8 +20,9 @@ SELECT 'to-remit', r.case_number, c.to_remit_fen
 FROM clawback c JOIN payment_order o ON o.id = c.payment_order_id JOIN reservation r USING (application_id, proposal_id)
 WHERE c.to_remit_fen > 0 AND r.fiscal_year = :fiscal_year
 UNION ALL
-SELECT 'unreconciled', bank_reference, coalesce(amount_fen, 0) FROM bank_confirmation
+SELECT 'unreconciled', bank_reference, coalesce(amount_fen, 0) FROM bank_confirmation b
 WHERE status = 'reconcile' AND extract(year FROM settled_on) <= :fiscal_year
+    AND NOT EXISTS (SELECT FROM reconciliation s WHERE s.bank_confirmation_id = b.id)
 UNION ALL
 SELECT 'draft-open', document, amount_fen FROM transfer WHERE state = 'made' AND fiscal_year = :fiscal_year
 UNION ALL

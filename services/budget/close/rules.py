@@ -37,6 +37,14 @@ class CloseRefused(Conflict):
     remedy_zh = "请逐项处理所列事项；可用 dry_run 再次查看。"
 
 
+class BooksInDoubt(Conflict):
+    code = "books-contradicted"
+    title_en = "The journal is not the one that was signed before"
+    title_zh = "账簿与此前签名的检查点不一致"
+    remedy_en = "Close nothing: have the journal compared with the checkpoints that are kept outside, and find out who changed it."
+    remedy_zh = "请勿结账：请将账簿与外部留存的检查点核对，查明改动原因。"
+
+
 class Obstacle(StrEnum):
     """Why a year cannot be closed."""
 
@@ -47,6 +55,7 @@ class Obstacle(StrEnum):
     DRAFT_OPEN = "draft-open"
     CARRIED_UNSPENT = "carried-unspent"
     EARLIER_YEAR_OPEN = "earlier-year-open"
+    UNSIGNED = "unsigned"
 
 
 # What to do about each, in English and Chinese.
@@ -61,6 +70,10 @@ _TO_DO = {
         "支付或释放该笔资金：结转资金次年末未使用的不得再结转（预算法第四十二条、实施条例第五十条）。",
     ),
     Obstacle.EARLIER_YEAR_OPEN: ("Close the earlier year first.", "请先办理上一年度结账。"),
+    Obstacle.UNSIGNED: (
+        "Have CHECKPOINT_KEY set for the budget's HTTP process: a year is closed only under a signed checkpoint.",
+        "请运维为预算服务HTTP进程配置签名密钥CHECKPOINT_KEY：年终结账须同时生成签名检查点。",
+    ),
 }
 
 
@@ -137,6 +150,11 @@ def year_for_proposal(fiscal_year: int, *, closed: Collection[int], late_proposa
     return fiscal_year + 1
 
 
+def entry_day(day: date, *, fiscal_year: int, closed: Collection[int]) -> date:
+    """What happened on a day of a year that was closed before it was heard of is booked on the first day of the year that holds its money."""
+    return date(fiscal_year, 1, 1) if day.year in closed and fiscal_year not in closed else day
+
+
 def check_over(fiscal_year: int, *, on: date) -> None:
     if on.year <= fiscal_year:
         raise YearNotOver(
@@ -155,6 +173,16 @@ def check_errors(fiscal_year: int, *, errors: Sequence[CloseError]) -> None:
         detail_zh=f"{fiscal_year}年度尚有{len(errors)}项、{yuan_text(total_fen)}元未处理。",
         facts={"errors": shown_errors(errors), "error_count": len(errors)},
     )
+
+
+def unsigned(fiscal_year: int) -> CloseError:
+    """Nobody here can sign: a year that is shut without a signature could be shut otherwise later, and nobody would see it."""
+    return CloseError(obstacle=Obstacle.UNSIGNED, subject=str(fiscal_year), amount_fen=0)
+
+
+def list_goes_on(fund: Fund, *, next_fund: Fund | None) -> bool:
+    """Who waits may go on waiting only for money of the same fund: where the next year has none of it, the list ends with this one."""
+    return fund.waiting.waiting_at_year_end == "carry" and next_fund is not None and next_fund.id == fund.id
 
 
 def carried_unspent(held: Iterable[Held]) -> list[CloseError]:

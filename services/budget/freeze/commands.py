@@ -66,8 +66,8 @@ async def lift(tx: Tx, freeze_id: UUID, *, document: str, act: Act, catalogue: C
     await touch_books(tx)
     lifted: AnyRow = (await tx.execute(_LIFT, {"id": freeze_id, "document": document, "lifted_by": act.caller, "at": act.at})).one()
     for fiscal_year in (await tx.execute(_WAITING_YEARS)).scalars():
-        fund = catalogue.fund_of_year(fiscal_year)
-        assert fund is not None, "who waits was listed under a fund"
+        fund = catalogue.fund_spending_in(fiscal_year)
+        assert fund is not None, "who waits was listed under a fund, or came over with its list"
         await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
         await serve(tx, fund=fund, fiscal_year=fiscal_year, act=act)
     return lifted

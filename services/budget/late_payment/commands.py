@@ -4,6 +4,11 @@ from uuid import UUID
 
 from sqlalchemy import text, update
 
+from services.budget.allotment.rules import fund_spending_in
+from services.budget.bank import commands as bank
+from services.budget.clawback.rules import booking_day
+from services.budget.close.queries import closed_years
+from services.budget.entry.commands import lock_books
 from services.budget.late_payment import queries, rules
 from services.budget.late_payment.rules import Late, LateOutcome
 from services.budget.late_payment.tables import late_payment
@@ -16,7 +21,11 @@ from shared import outbox
 from shared.db import AnyRow, Tx
 from shared.events.budget import PaymentConfirmed, PaymentOrdered
 
-_YEAR = text("SELECT o.fiscal_year FROM late_payment l JOIN payment_order o ON o.id = l.payment_order_id WHERE l.bank_confirmation_id = :id")
+_YEAR = text("""
+SELECT r.fiscal_year FROM late_payment l JOIN payment_order o ON o.id = l.payment_order_id
+    JOIN reservation r ON r.application_id = o.application_id AND r.proposal_id = o.proposal_id
+WHERE l.bank_confirmation_id = :id
+""")
 _LOCK = text("""
 SELECT l.outcome, l.version, b.received_by, b.document, b.settled_on, b.amount_fen AS said_fen, o.id AS order_id, o.maker, o.checker, r.state,
     r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id, r.jurisdiction_id, r.amount_fen, r.policy_version,
@@ -45,14 +54,17 @@ async def decide_late_payment(
     rules.check_deciding(_late(found), version=version, outcome=outcome, decider=act.caller)
     decided = {"outcome": outcome, "reason": reason, "decided_by": act.caller, "decided_at": act.at}
     await tx.execute(_DECIDE.where(late_payment.c.bank_confirmation_id == late_payment_id).values(decided))
+    await bank.settle_decided(tx, late_payment_id, reason=reason, act=act)
     if outcome is LateOutcome.PAID_AFTER_ALL:
         await _book(tx, found, reason=reason, act=act)
     return await queries.late_payment_of(tx, late_payment_id)
 
 
 async def _book(tx: Tx, found: AnyRow, *, reason: str, act: Act) -> None:
+    """From the pools that the case has its money of, in the year that holds it now; a day of a closed year is booked today."""
+    day = booking_day(found.settled_on, closed=await closed_years(tx), on=act.on)
     case, signers = waiting.case_money(found), Signers(maker=found.maker, checker=found.checker, approver=act.caller)
-    postings = [move(case, kind=kind, document=found.document, effective_on=found.settled_on, signers=signers) for kind in (Kind.ORDER, Kind.CONFIRM)]
+    postings = [move(case, kind=kind, document=found.document, effective_on=day, signers=signers) for kind in (Kind.ORDER, Kind.CONFIRM)]
     ordered, confirmed = await ledger.post_entries(tx, postings, act=act)
     await tx.execute(_CANCEL_REISSUE, {"application_id": case.application_id, "reason": reason})
     await tx.execute(_PAID, {"order_id": found.order_id, "paid_on": found.settled_on})
@@ -70,13 +82,12 @@ async def _book(tx: Tx, found: AnyRow, *, reason: str, act: Act) -> None:
 
 
 async def _lock_fund(tx: Tx, late_payment_id: UUID, *, catalogue: Catalogue) -> None:
-    """The year of an order never changes, so it may be looked up before the locks."""
+    """The year that holds the money of the case: a close may have moved it since the order, and moves it no more once the books are ours."""
+    await lock_books(tx)
     fiscal_year: int | None = (await tx.execute(_YEAR, {"id": late_payment_id})).scalar_one_or_none()
     if fiscal_year is None:
         raise queries.no_such_late_payment()
-    fund = catalogue.fund_of_year(fiscal_year)
-    assert fund is not None, f"the fund of {fiscal_year} is gone from the policy"
-    await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
+    await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund_spending_in(fiscal_year, catalogue=catalogue).id)
 
 
 def _late(found: AnyRow) -> Late:

@@ -44,10 +44,10 @@ WHERE o.state = 'in_transit' ORDER BY o.ordered_on, o.id LIMIT :rows_max
 # A row is open until somebody decided what it means; `expected_fen` and `order_state` are what our own books say of its reference.
 _UNMATCHED = text("""
 SELECT b.id, b.bank_reference, b.outcome, b.settled_on, b.amount_fen, b.reason, b.document, b.cause, b.received_at,
-    o.amount_fen AS expected_fen, o.state AS order_state, l.outcome AS decided, count(*) OVER () AS rows_in_all
+    o.amount_fen AS expected_fen, o.state AS order_state, count(*) OVER () AS rows_in_all
 FROM bank_confirmation b LEFT JOIN payment_order o ON o.bank_reference = b.bank_reference
-    LEFT JOIN late_payment l ON l.bank_confirmation_id = b.id
-WHERE b.status = 'reconcile' AND l.outcome IS NULL ORDER BY b.id LIMIT :rows_max
+    LEFT JOIN reconciliation s ON s.bank_confirmation_id = b.id
+WHERE b.status = 'reconcile' AND s.bank_confirmation_id IS NULL ORDER BY b.id LIMIT :rows_max
 """)
 _DIFFERENCES = text("""
 SELECT i.payment_request_id, i.document, i.imported_at, d.place, d.kind, d.row, d.bank_reference, d.expected, d.found,

@@ -9,7 +9,7 @@ import pytest
 
 from shared.ids import new_id
 from shared.live import Live
-from tests.building import SignedBy, fetch
+from tests.building import SignedBy, Staff, fetch, staff_token
 from tests.integration.budget.acting import (
     AUDITOR,
     FINANCE,
@@ -175,6 +175,33 @@ async def test_what_is_matched_stale_settled_or_not_there_is_not_settled_and_not
         (428, "if-match-missing"),
     ]
     assert await written(database) == before
+
+
+async def test_news_of_a_late_payment_is_decided_and_not_settled(client: httpx.AsyncClient, live: Live, database: Database) -> None:
+    await appropriate(client, 1_000_000)
+    order = await approved_order(client, await payable_case(client, live))
+    await bank_says(client, returned_row(order), paid_row(order))
+    (news,) = await listed(client, "open")
+    before = await written(database)
+
+    refused = await settle(client, news)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "news-of-late-payment")
+    assert "/v1/late-payments/" in refused.json()["remedy"]
+    assert await written(database) == before
+    decider = Staff(staff_token("approver-2", roles=["money-approver"]))
+    decided = await client.post(
+        f"/v1/late-payments/{news['id']}:decide",
+        json={"outcome": "bank_error", "reason": "经与银行核实"},
+        headers={"If-Match": '"1"'},
+        auth=decider,
+    )
+    assert decided.status_code == 200, decided.text
+    assert await listed(client, "open") == []
+    (kept,) = await listed(client, "settled")
+    assert (kept["id"], kept["settled_reason"], kept["version"]) == (news["id"], "经与银行核实", 2)
+    assert kept["settled_by"] == decided.json()["decided_by"]
+    assert (await settle(client, kept)).json()["code"] == "reconciliation-settled"
 
 
 async def test_of_two_who_settle_a_row_at_once_one_has_it(client: httpx.AsyncClient, database: Database) -> None:

@@ -14,6 +14,7 @@ from tests.building import fetch
 from tests.integration.budget.acting import (
     AUDITOR,
     LINE,
+    MAKER,
     USCC,
     appropriate,
     approve,
@@ -23,6 +24,7 @@ from tests.integration.budget.acting import (
     cases_of,
     checked_order,
     hear,
+    make,
     paid_row,
     payable_case,
     proposed,
@@ -130,6 +132,35 @@ async def test_a_frozen_case_is_neither_approved_for_payment_nor_released(client
     assert FREEZE["document"] in answer.body["reason"]
     await post(client, f"/v1/freezes/{frozen['id']}:lift", {"document": "解"}, version=1)
     assert (await approve(client, order)).status_code == 200
+
+
+@pytest.mark.parametrize("scope", ["case", "line", "fund"])
+async def test_nobody_begins_a_payment_that_an_order_to_stop_is_about(client: httpx.AsyncClient, live: Live, database: Database, scope: str) -> None:
+    await appropriate(client, 1_000_000)
+    case = await payable_case(client, live)
+    about = {"case": {"application_id": str(case.application_id)}, "line": {"line_id": LINE}, "fund": {}}[scope]
+    frozen = (await post(client, "/v1/freezes", {**FREEZE, "scope": scope, **about})).json()
+    before = await written(database)
+
+    refused = await make(client, case)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "frozen")
+    assert (refused.json()["document"], refused.json()["authority"], refused.json()["scope"]) == (FREEZE["document"], FREEZE["authority"], scope)
+    assert await written(database) == before
+    await post(client, f"/v1/freezes/{frozen['id']}:lift", {"document": "解"}, version=1)
+    assert (await make(client, case)).status_code == 201
+
+
+async def test_of_many_payments_only_those_of_the_frozen_case_are_not_begun(client: httpx.AsyncClient, live: Live) -> None:
+    await appropriate(client, 2_000_000)
+    stopped, free = [await payable_case(client, live) for _ in range(2)]
+    await post(client, "/v1/freezes", {**FREEZE, "scope": "case", "application_id": str(stopped.application_id)})
+    body = {"orders": [{"application_id": str(each.application_id)} for each in (stopped, free)]}
+
+    answered = await client.post("/v1/payment-orders:batch", json=body, auth=MAKER)
+
+    first, second = answered.json()["results"]
+    assert (first["problem"]["code"], second["payment_order"]["state"]) == ("frozen", "made")
 
 
 async def test_a_misuse_case_stops_the_organisation_and_orders_its_money_back(client: httpx.AsyncClient, live: Live, database: Database) -> None:
