@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.markup import escape
 
+from deploy.demo.evidence import show_evidence
 from deploy.demo.filing_act import Filed
 from deploy.demo.fund import show_fund_by_line
 from deploy.demo.notice_act import Announced
@@ -42,11 +43,13 @@ async def play(world: World, *, filed: Filed, reviewed: Reviewed, announced: Ann
     }
     show_effect(world, effect=effect)
     check_ends(world, cases=cases, announced=announced, paid=paid)
+    evidence = await show_evidence(world, entries=journal["entries"])
     return {
         "business_time": world.stack.business_now().isoformat(timespec="seconds"),
         "cases": {reference: gist(case) for reference, case in cases.items()},
         "fund": fund,
         "journal": journal,
+        "evidence": evidence,
         "waiting_list": await waiting_list(world),
         "notices": await notices(world),
         "messages": {"total": len(messages), "by_event": dict(Counter(each["event_type"] for each in messages))},

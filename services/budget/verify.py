@@ -15,7 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from checkpoint_file import SUBTREE, Checkpoint, Tree, first_difference, read  # type: ignore[import-not-found]  # beside this file, in the pack too
+sys.path.append(str(Path(__file__).resolve().parent))  # python -I does not look beside the script
+from checkpoint_file import SUBTREE, Checkpoint, Tree, first_difference, read  # type: ignore[import-not-found]
 
 # The first line names the columns, each line after it is a row: a name that stands twice, or too much, cannot be there.
 COLUMNS = [
@@ -27,7 +28,8 @@ PREFIX = {"appropriate": "AP", "allot": "AL", "reserve": "RS", "release": "RL", 
 PREFIX |= {"transfer": "TR", "clawback": "CB", "carry": "CO", "lapse": "LA", "remit": "RM", "reverse": "RV"}
 # Money moves from the debited to the credited account; only where it comes from do debits prevail.
 APPROVED, DEBIT_SIDED, RESERVED = "来源:年度批复", ("来源:年度批复", "支付:上年追回"), "指标:已预留"
-NONE, UNSIGNED = b"\xff\xff\xff\xff", [None, None, None]
+NONE, UNSIGNED, SIGNERS_MIN = b"\xff\xff\xff\xff", [None, None, None], {"order": 3, "transfer": 2, "reverse": 2}
+CHECKED = "chain 哈希链, root 树根, gapless vouchers 凭证连号, balances 余额, ceilings and caps 上限, signers 签字人, reversals 冲正"
 
 
 class Bad(Exception):
@@ -47,8 +49,7 @@ class Balances(dict[str, int]):
     """Credits less debits of each account."""
 
     def __init__(self) -> None:
-        self.debit_sided: set[str] = set()
-        self.reserved: set[str] = set()
+        self.debit_sided, self.reserved = set[str](), set[str]()
 
     def __missing__(self, account: str) -> int:
         name = account.partition("/")[2].partition("[")[0]
@@ -78,7 +79,7 @@ class Books:
             self.post(row)
         elif outcome not in ("refused", "waiting") or not voucher is dr is cr is None:
             raise Bad(f"{outcome}, with voucher {voucher}, debit {dr} and credit {cr}")
-        if row[18:21] != UNSIGNED or kind in ("order", "reverse"):
+        if row[18:21] != UNSIGNED or kind in SIGNERS_MIN:
             self.check_signers(row)
         self.amounts_fen.append(row[7] if outcome == "posted" else 0)
 
@@ -118,7 +119,7 @@ class Books:
     def check_signers(self, row: Sequence[Any]) -> None:
         kind, amount_fen, (maker, checker, approver, original_seq, reason) = row[4], row[7], row[18:23]
         names = [name for name in (maker, checker, approver) if name is not None]
-        if len(set(names)) < len(names) or (kind == "order" and len(names) < 3):
+        if len(set(names)) < len(names) or len(names) < SIGNERS_MIN.get(kind, 0):
             raise Bad(f"maker {maker}, checker {checker}, approver {approver} are not different people, or one is missing")
         if kind == "reverse":
             self.reversed_fen[original_seq] += amount_fen
@@ -131,11 +132,10 @@ def verify(lines: Iterator[bytes], *, policy: Mapping[str, Mapping[str, int]], c
     books, tree, sized, seq, chain = Books(policy), Tree(), Sized(), 0, bytes(32)
     scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # json.loads without its look at the encoding
     join, size = b"".join, [n.to_bytes(4, "big") for n in range(4096)]
-    witnessed = defaultdict[int, list[Checkpoint]](list)
+    # Leaves since the last checkpoint that agreed; only a witness that kept them too can say which of them is wrong.
+    unwitnessed, keeps_leaves, witnessed = list[bytes](), any(each.leaves for each in checkpoints), defaultdict[int, list[Checkpoint]](list)
     for each in checkpoints:
         witnessed[each.seq].append(each)
-    # Since the last checkpoint that agreed; only a witness that kept leaves too can say which of them is wrong.
-    unwitnessed, keeps_leaves = list[bytes](), any(each.leaves for each in checkpoints)
     try:
         if json.loads(next(lines)) != COLUMNS:
             raise Bad("the first line does not name the columns of this format")
@@ -183,17 +183,17 @@ def main() -> None:
     asked.add_argument("--checkpoint", type=Path, action="extend", nargs="+", default=[], help="files that were kept outside")
     asked.add_argument("--public-key", action="extend", nargs="+", default=[], help="name+id+base64, had from the publisher, not from the pack")
     given = asked.parse_args()
-    policy = given.policy or given.journal.with_name("policy.json")
     gc.disable()  # a million rows are let go one by one; nothing here is in a circle
     try:
         keys = {f"{name}+{key_id}": key for name, key_id, key in (each.split("+", 2) for each in given.public_key)}
+        policy = json.loads((given.policy or given.journal.with_name("policy.json")).read_text(encoding="utf-8"))
         checkpoints = [read(file, keys=keys) for file in given.checkpoint]
         with given.journal.open("rb") as lines:
-            seq, chain, root = verify(lines, policy=json.loads(policy.read_text(encoding="utf-8")), checkpoints=checkpoints)
+            seq, chain, root = verify(lines, policy=policy, checkpoints=checkpoints)
     except (Bad, ValueError) as bad:
         sys.exit(f"BAD 有误 {bad}")
-    proved = "signed" if given.public_key else "UNSIGNED (no --public-key)"
-    sys.stdout.write(f"GOOD 无误 {seq} rows; chain {chain}; root {root}; {len(checkpoints)} {proved} checkpoints agree\n")
+    agree = f"{len(checkpoints)} {'signed' if given.public_key else 'UNSIGNED (no --public-key)'} checkpoints agree"
+    sys.stdout.buffer.write(f"GOOD 无误 {seq} rows; chain {chain}; root {root}; {agree}\nchecked 已核 {CHECKED}\n".encode())
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 """The main job, end to end on real parts: the story of `make demo`, and what must be true when it has been told."""
 
+import asyncio
 import json
+import subprocess
 from collections import Counter
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest_asyncio
 
+from deploy.demo.evidence import BARE_PYTHON
 from deploy.demo.filing_act import Filed
 from deploy.demo.payment_act import account_number
 from deploy.demo.world import World, rows_of
@@ -249,6 +253,29 @@ async def test_the_file_of_facts_says_what_the_apis_say(told: Told, cases: dict[
     assert facts["effect"]["one_hop_ms"]["samples"] == 25
     assert 0 < facts["effect"]["one_hop_ms"]["median"] <= facts["effect"]["one_hop_ms"]["max"]
     assert date.fromisoformat(facts["business_time"][:10]) == date(2025, 10, 16)
+
+
+async def test_the_pack_of_the_year_was_verified_by_python_alone_and_would_not_be_if_a_row_were_another(told: Told) -> None:
+    auditor = await told.world.as_staff("auditor", service="budget")
+    (key,) = (await auditor.get("/v1/ledger/checkpoint-keys")).json()["keys"]
+    rows, evidence = told.story.facts["journal"]["entries"], told.story.facts["evidence"]
+    pack, command = Path(evidence["folder"]), [BARE_PYTHON, "-I", "verify.py", "journal.ndjson", "--public-key", key["public_key"]]
+
+    lines = (pack / "journal.ndjson").read_text(encoding="utf-8").splitlines(keepends=True)
+    other_row = lines[5].replace("city_hr_industry_fund", "another_fund")
+    (pack / "journal.ndjson").write_text("".join([*lines[:5], other_row, *lines[6:]]), encoding="utf-8")
+    again = [*command, "--checkpoint", "../kept.checkpoint"]
+    altered = await asyncio.to_thread(subprocess.run, again, cwd=pack, env={}, capture_output=True, encoding="utf-8", check=False)
+    (pack / "journal.ndjson").write_text("".join(lines), encoding="utf-8")
+
+    assert f"GOOD 无误 {rows} rows" in evidence["verified"]
+    assert "1 signed checkpoints agree" in evidence["verified"]
+    assert evidence["checkpoint_seq"] == rows
+    assert all(line in told.shown for line in evidence["verified"].splitlines())
+    assert (altered.returncode, altered.stdout) == (1, "")
+    assert "BAD 有误 seq 5: " in altered.stderr
+    exports = await query(told.world, "auditor", "SELECT kind, fiscal_year, sha256 FROM budget.evidence_export")
+    assert [tuple(row) for row in exports] == [("pack", 2025, evidence["sha256"])]
 
 
 async def test_what_is_shown_names_the_steps_and_no_account_number(told: Told) -> None:

@@ -56,4 +56,5 @@ async def _hand_on(live: Live, *, folder: Path, after_seq: int) -> int:
     return len(unseen)
 
 
-KEEP_CHECKPOINTS = Job(name="keep_checkpoints", every_s=60.0, run=keep_checkpoints)
+# Made once an hour; looked at more often, so that books which contradict their witness are noticed within seconds.
+KEEP_CHECKPOINTS = Job(name="keep_checkpoints", every_s=5.0, run=keep_checkpoints)

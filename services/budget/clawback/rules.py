@@ -109,7 +109,8 @@ def check_ordering(*, order_state: OrderState, paid_fen: int, ordered_fen: int, 
 def check_receiving(recovery: Recovery, *, amount_fen: int, received_on: date, version: int, on: date) -> None:
     """Partial receipts as they come, together never more than was ordered."""
     _check_version(recovery, version=version)
-    if recovery.order_state is not OrderState.PAID:
+    # Also where it arrived after all: an order that ended with the return is not taken up again, a new one is made.
+    if recovery.order_state is not OrderState.PAID or recovery.state is ClawbackState.CANCELLED:
         raise NothingPaid("The bank returned the payment itself.", detail_zh="该笔款项已由银行退回。", facts={"state": recovery.order_state})
     left_fen = recovery.ordered_fen - recovery.received_fen
     if amount_fen > left_fen:

@@ -19,7 +19,7 @@ from services.budget.checkpoint.queries import Row, checkpoints, inclusion_paths
 from services.budget.edge import seal_of
 from services.budget.evidence import queries
 from services.budget.evidence.commands import record_export
-from services.budget.evidence.rules import HEADER, line_of, policy_of
+from services.budget.evidence.rules import HEADER, PaidAccount, came_back, line_of, policy_of, shared
 from services.budget.evidence.sheets import YearBooks
 from services.budget.settings import BudgetSettings
 from services.budget.spreadsheet import neutral
@@ -133,22 +133,25 @@ async def _write_suspicions(live: Live, file: Path, *, fiscal_year: int, moment:
 
 
 async def _findings(live: Live, rule: Mapping[str, Any], *, fiscal_year: int, moment: Moment) -> list[tuple[str, str]]:
-    if rule["id"] == "one_account_for_several":
-        return await _shared_accounts(live, fiscal_year=fiscal_year, more_than=rule["more_than"])
+    if rule["id"] in ("account_came_back", "one_account_for_several"):
+        accounts = await _accounts_paid_to(live, fiscal_year=fiscal_year)
+        told = came_back if rule["id"] == "account_came_back" else shared
+        return [(f"尾号{each.number_last_4}", finding) for each in accounts if (finding := told(each, more_than=rule["more_than"]))]
     async with live.transaction() as tx:
         rows = await queries.findings(tx, suspicion_id=rule["id"], fiscal_year=fiscal_year, more_than=rule["more_than"], today=moment.on)
     return [(row["subject"], row["finding"]) for row in rows]
 
 
-async def _shared_accounts(live: Live, *, fiscal_year: int, more_than: int) -> list[tuple[str, str]]:
-    """Numbers are opened to be compared by their hash, and none is written."""
-    seal, holders, ends = seal_of(live), dict[bytes, set[str]](), dict[bytes, str]()
+async def _accounts_paid_to(live: Live, *, fiscal_year: int) -> list[PaidAccount]:
+    """By number: an account that was entered again is the same one. Numbers are opened to be compared by their hash, and none is written."""
+    seal, found = seal_of(live), dict[bytes, PaidAccount]()
     async for portion in queries.payees(live, fiscal_year=fiscal_year):
         for row in portion:
             number = hashlib.sha256(seal.open(row["number_sealed"], record_id=row["payee_account_id"]).encode()).digest()
-            holders.setdefault(number, set()).add(row["applicant_uscc"])
-            ends[number] = row["number_last_4"]
-    return [(f"尾号{ends[number]}", "、".join(sorted(usccs))) for number, usccs in holders.items() if len(usccs) > more_than]
+            account = found.setdefault(number, PaidAccount(row["number_last_4"]))
+            account.usccs.add(row["applicant_uscc"])
+            account.orders[row["state"]] += 1
+    return list(found.values())
 
 
 def _write_texts(folder: Path, told: Mapping[str, object]) -> None:

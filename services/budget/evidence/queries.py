@@ -34,7 +34,7 @@ WHERE fiscal_year = $1 AND seq <= $2 AND document > $3 GROUP BY document ORDER B
 """
 _EXPORTS = "SELECT kind, fiscal_year, until_seq, sha256, taken_by, taken_at FROM evidence_export ORDER BY id DESC LIMIT $1"
 _PAYEES = """
-SELECT o.id, r.applicant_uscc, a.id AS payee_account_id, a.number_sealed, a.number_last_4
+SELECT o.id, o.state, r.applicant_uscc, a.id AS payee_account_id, a.number_sealed, a.number_last_4
 FROM payment_order o JOIN reservation r USING (application_id, proposal_id) JOIN payee_account a ON a.id = o.payee_account_id
 WHERE o.fiscal_year = $1 AND o.state IN ('in_transit', 'paid', 'returned') AND o.id > $2 ORDER BY o.id LIMIT $3
 """
@@ -56,13 +56,6 @@ _SUSPICIONS: Mapping[str, str] = {
         WHERE fiscal_year = $1 AND balance_fen > 0 AND fiscal_year - origin_year > $2::int AND $3::date IS NOT NULL
             AND name IN ('指标:可用', '指标:已预留', '支付申请:在途', '结转核销:结转')
         ORDER BY account LIMIT $4
-    """,
-    "account_came_back": """
-        SELECT '尾号' || a.number_last_4 AS subject, format('退回 %s 笔，支付 %s 笔', returned, paid) AS finding FROM (
-            SELECT payee_account_id, count(*) FILTER (WHERE state = 'returned') AS returned, count(*) FILTER (WHERE state = 'paid') AS paid
-            FROM payment_order WHERE fiscal_year = $1 GROUP BY payee_account_id
-        ) AS counted JOIN payee_account a ON a.id = payee_account_id
-        WHERE returned > $2::int AND paid > 0 AND $3::date IS NOT NULL ORDER BY a.id LIMIT $4
     """,
 }
 

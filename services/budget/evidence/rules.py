@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -134,13 +135,15 @@ def balance_rows(turnovers: Turnovers) -> Iterator[tuple[Cell, ...]]:
 
 
 def beancount_name(account: str) -> str:
-    """For instance Assets:Reserved:Y2025:L2023-15-7n:Jnorth."""
+    """For instance Assets:Reserved:Y2025:O2025:L2023-15-7n:Jnorth.
+
+    Every account has all four parts, so that none contains another: to beancount the balance of an account is that of all below it too.
+    """
     code, _, narrowed = account.removesuffix("]").partition("[")
     fiscal_year, _, name = code.partition("/")
-    parts = [each.partition("=") for each in narrowed.split(",") if each]
-    return ":".join(
-        [_BEANCOUNT[AccountName(name)], f"Y{fiscal_year}", *(f"{part[0].upper()}{re.sub('[^A-Za-z0-9-]', '-', value)}" for part, _, value in parts)]
-    )
+    parts = {"origin": fiscal_year, "line": "-", "jurisdiction": "-"} | dict(each.split("=", 1) for each in narrowed.split(",") if each)
+    written = [f"{part[0].upper()}{re.sub('[^A-Za-z0-9-]', '-', value)}" for part, value in parts.items()]
+    return ":".join([_BEANCOUNT[AccountName(name)], f"Y{fiscal_year}", *written])
 
 
 def beancount_entry(entry: Entry) -> str:
@@ -159,9 +162,29 @@ def beancount_opening(account: str) -> str:
 
 
 def beancount_closing(turnovers: Turnovers, *, last_on: date) -> Iterator[str]:
-    """What each account must hold the day after: bean-check re-adds it."""
+    """What each account must hold the day after, to the fen (`~ 0`: a difference of one fen would pass otherwise). bean-check re-adds it."""
+    after = (last_on + timedelta(days=1)).isoformat()
     for account, turnover in sorted(turnovers.of.items()):
-        yield f"{(last_on + timedelta(days=1)).isoformat()} balance {beancount_name(account)}  {yuan(turnover.cr_fen - turnover.dr_fen):f} CNY\n"
+        yield f"{after} balance {beancount_name(account)}  {yuan(turnover.cr_fen - turnover.dr_fen):f} ~ 0 CNY\n"
+
+
+@dataclass
+class PaidAccount:
+    """One account number of a year: which organisations were paid there, and how their payment orders stand."""
+
+    number_last_4: str
+    usccs: set[str] = field(default_factory=set)
+    orders: Counter[str] = field(default_factory=Counter)
+
+
+def came_back(account: PaidAccount, *, more_than: int) -> str | None:
+    """What is odd about it, or None."""
+    returned, paid = account.orders["returned"], account.orders["paid"]
+    return f"退回 {returned} 笔，支付 {paid} 笔" if returned > more_than and paid else None
+
+
+def shared(account: PaidAccount, *, more_than: int) -> str | None:
+    return "、".join(sorted(account.usccs)) if len(account.usccs) > more_than else None
 
 
 def _side_and_balance(account: str, *, turnover: Turnover) -> tuple[str, Decimal]:

@@ -5,18 +5,15 @@ import csv
 import hashlib
 import io
 import json
-import re
 import subprocess
 import sys
 import zipfile
-from collections import Counter
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import pytest
-from python_calamine import CalamineWorkbook
 
 from services.budget.checkpoint.commands import make_checkpoint
 from services.budget.signing import signer_of
@@ -76,7 +73,7 @@ async def test_the_pack_verifies_with_nothing_but_python_and_the_key(client: htt
     folder = await pack(client, folder=tmp_path)
     witnessed = sorted(str(file) for file in (folder / "checkpoints").glob("*"))
 
-    command = [sys.executable, "-S", "-E", "verify.py", "journal.ndjson", "--public-key", key["public_key"], "--checkpoint", *witnessed]
+    command = [sys.executable, "-I", "-S", "verify.py", "journal.ndjson", "--public-key", key["public_key"], "--checkpoint", *witnessed]
     verified = await asyncio.to_thread(subprocess.run, command, cwd=folder, capture_output=True, text=True, check=False)
 
     assert (verified.returncode, verified.stderr) == (0, "")
@@ -99,40 +96,6 @@ async def test_sheets_say_what_the_journal_says(client: httpx.AsyncClient, booke
         last = [each for each in rows_of(folder, "details.csv") if each["科目"] == account][-1]
         assert (last["方向"], last["余额（元）"]) == (row["方向"], row["余额（元）"])
     assert {row["case_number"] for row in rows_of(folder, "awards.csv")} >= {f"C-{booked.application_id.hex[:8]}"}
-
-
-@pytest.mark.usefixtures("booked")
-async def test_the_workbook_has_the_rows_of_the_csv_files(client: httpx.AsyncClient, tmp_path: Path) -> None:
-    folder = await pack(client, folder=tmp_path)
-
-    book = CalamineWorkbook.from_path(str(folder / "books.xlsx"))
-
-    assert book.sheet_names == ["记账凭证", "明细账", "余额表"]
-    for sheet, file in zip(book.sheet_names, ("vouchers.csv", "details.csv", "balances.csv"), strict=True):
-        assert len(book.get_sheet_by_name(sheet).to_python()) == len(rows_of(folder, file)) + 1
-
-
-@pytest.mark.usefixtures("booked")
-async def test_the_beancount_file_adds_up_to_what_it_asserts(client: httpx.AsyncClient, tmp_path: Path) -> None:
-    folder = await pack(client, folder=tmp_path)
-
-    text = (folder / "books.beancount").read_text(encoding="utf-8")
-
-    held, opened, asserted, last_on = Counter[str](), set[str](), 0, date.min
-    for line in text.splitlines():
-        if found := re.fullmatch(r"(\S+) open (\S+) CNY", line):
-            opened.add(found[2])
-        elif found := re.fullmatch(r'(\S+) \* "[^"]*" "[^"]*"', line):
-            last_on = max(last_on, date.fromisoformat(found[1]))
-        elif found := re.fullmatch(r"  (\S+)  (-?[0-9.]+) CNY", line):
-            assert found[1] in opened
-            held[found[1]] += int(Decimal(found[2]) * 100)
-        elif found := re.fullmatch(r"(\S+) balance (\S+)  (-?[0-9.]+) CNY", line):
-            asserted += 1
-            assert date.fromisoformat(found[1]) == last_on + timedelta(days=1)
-            assert held[found[2]] == int(Decimal(found[3]) * 100)
-    assert asserted == len(opened) > 3
-    assert sum(held.values()) == 0
 
 
 async def test_two_organisations_with_one_account_and_a_payment_before_the_notice_ended_are_suspicions(

@@ -23,6 +23,7 @@ from tests.integration.budget.acting import (
     proposed,
     returned_row,
 )
+from tests.integration.budget.test_bank import listed, settle
 from tests.integration.budget.test_clawbacks import ordered, paid, receive
 from tests.integration.budget.test_late_payments import decide, late_payments, returned_case
 from tests.integration.budget.test_payment_requests import answer, ask_for, orders_of
@@ -121,6 +122,15 @@ async def test_news_that_somebody_decided_about_is_unmatched_no_more(client: htt
 
     assert [(each["cause"], each["order_state"]) for each in before["unmatched"]] == [("payment-closed", "returned")]
     assert (after["unmatched_rows"], after["unmatched"], unequal(after)) == (0, [], {})
+
+
+async def test_a_row_that_somebody_settled_is_unmatched_no_more(client: httpx.AsyncClient) -> None:
+    await bank_says(client, *({"bank_reference": name, "outcome": "paid", "settled_on": "2025-09-15"} for name in ("X-1", "X-2")))
+    await settle(client, (await listed(client, "open"))[0])
+
+    found = await reconciliation(client)
+
+    assert ([each["bank_reference"] for each in found["unmatched"]], found["unmatched_rows"]) == (["X-2"], 1)
 
 
 async def test_differences_of_the_sheets_that_came_back_are_listed_on_their_days(client: httpx.AsyncClient, live: Live, tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from deploy.local.folders import ROOT
 from services.budget.checkpoint.jobs import keep_checkpoints
 from services.budget.entry.rules import GENESIS, Entry, leaf_of, link
 from services.budget.settings import BudgetSettings
+from services.budget.verify import Bad
 from shared.live import Live
 from tests.building import BUSINESS_NOW, move_business_clock
-from tests.integration.budget.acting import AUDITOR, appropriate, award, hear, proposed
+from tests.integration.budget.acting import AUDITOR, appropriate, assert_journal_readds, award, hear, proposed
 from tests.runtime import Database
 
 VERIFIER = ROOT / "services" / "budget" / "verify.py"
@@ -158,6 +159,15 @@ async def test_the_first_row_that_is_wrong_is_named(drill: Drill, tamper: Tamper
 
     assert verified.returncode == 1
     assert f"seq {first_bad}: " in verified.stderr
+
+
+async def test_books_that_every_test_re_adds_are_not_believed_when_a_row_was_altered(drill: Drill) -> None:
+    await assert_journal_readds(drill.database)
+    async with as_owner(drill.database) as owner:
+        await alter_a_field(owner)
+
+    with pytest.raises(Bad, match="seq 5: "):
+        await assert_journal_readds(drill.database)
 
 
 async def test_without_the_leaves_outside_a_rewritten_chain_is_named_by_the_checkpoint_that_contradicts_it(drill: Drill) -> None:

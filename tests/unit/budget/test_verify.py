@@ -1,26 +1,32 @@
 """The offline verifier against journals whose every hash fits: what the books may not contain is found by adding them up."""
 
+import ast
+import functools
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from services.budget.entry.rules import Entry
+from services.budget.checkpoint.rules import Checkpoint, fold, note_text
+from services.budget.entry.rules import GENESIS, Entry, leaf_of, link
 from tests.unit.budget.published import VECTORS, VERIFIER, published, rechained
 
 AVAILABLE = "2025/指标:可用"
 
 
-def verified(journal: str, *, folder: Path) -> subprocess.CompletedProcess[str]:
+def verified(journal: str, *, folder: Path, checkpoint: Path | None = None) -> subprocess.CompletedProcess[str]:
     """By the two files alone, as they lie in a pack."""
     for file in (VERIFIER, VERIFIER.with_name("checkpoint_file.py"), VECTORS / "policy.json"):
         shutil.copy(file, folder)
     (folder / "journal.ndjson").write_text(journal, encoding="utf-8")
-    command = [sys.executable, "-S", "-E", str(folder / "verify.py"), str(folder / "journal.ndjson")]
+    command = [sys.executable, "-I", "-S", str(folder / "verify.py"), str(folder / "journal.ndjson")]
+    command += ["--checkpoint", str(checkpoint)] if checkpoint else []
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -40,6 +46,7 @@ def test_the_published_journal_is_good(tmp_path: Path) -> None:
         (1, {"amount_fen": 200_000_001}, "more than the ceiling of 2025, 200000000"),
         (2, {"amount_fen": 150_000_001}, "falls to -1 fen"),
         (3, {"amount_fen": 150_000_001}, f"{AVAILABLE} falls to -1 fen"),
+        (3, {"cr": "2025/支付:上年追回"}, "2025/支付:上年追回 falls to -100000000 fen"),
         (3, {"policy_version": "2023-15/lines/2@2023-06-12"}, "more than the 3000000 of 2023-15/lines/2@2023-06-12"),
         (3, {"policy_version": "made-up"}, "made-up"),
         (3, {"voucher": "RS-2025-000002"}, "voucher RS-2025-000002 stands where RS-2025-000001 is due"),
@@ -108,3 +115,116 @@ def test_a_journal_with_other_columns_is_refused(tmp_path: Path) -> None:
     judged = verified(rechained(published()).replace('"seq","outcome"', '"seq","result"'), folder=tmp_path)
 
     assert "does not name the columns of this format" in judged.stderr
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"maker": "staff:a", "approver": "staff:b"}, None),
+        ({"maker": "staff:a", "approver": "staff:a"}, "are not different people"),
+        ({"maker": "staff:a"}, "or one is missing"),
+        ({}, "or one is missing"),
+    ],
+)
+def test_a_transfer_without_two_people_is_named(fields: dict[str, object], found: str | None, tmp_path: Path) -> None:
+    last, into = published()[-1], f"{AVAILABLE}[line=2023-15/2]"
+    signers = {"maker": None, "checker": None, "approver": None} | fields
+    moved = published()[1]._replace(seq=13, voucher="TR-2025-000001", kind="transfer", dr=AVAILABLE, cr=into, amount_fen=1, booked_at=last.booked_at)
+
+    judged = verified(rechained([*published(), moved._replace(key="transfer", **signers)]), folder=tmp_path)
+
+    assert judged.returncode == (0 if found is None else 1)
+    assert ("seq 13: " in judged.stderr and found in judged.stderr) if found else judged.stderr == ""
+
+
+def with_another_chain(line: str) -> str:
+    *fields, chain = json.loads(line)
+    return json.dumps([*fields, chain[::-1]], ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda line: line.replace("city_hr_industry_fund", "another_fund"),
+        lambda line: line.replace("PO-2025-000001", "PO-2025-000002"),
+        with_another_chain,
+    ],
+)
+def test_a_row_that_is_not_the_one_that_was_chained_is_named(alter: Callable[[str], str], tmp_path: Path) -> None:
+    lines = rechained(published()).splitlines()
+    altered = alter(lines[6])
+
+    judged = verified("\n".join([*lines[:6], altered, *lines[7:]]) + "\n", folder=tmp_path)
+
+    assert altered != lines[6]
+    assert judged.returncode == 1
+    assert "seq 6: numbered 6; the line is not the row that was chained here" in judged.stderr
+
+
+def test_a_row_under_another_number_is_named_though_its_hash_fits_its_place(tmp_path: Path) -> None:
+    lines = rechained(published()).splitlines()
+
+    judged = verified("\n".join([*lines[:6], lines[6].replace("[6,", "[7,", 1), *lines[7:]]) + "\n", folder=tmp_path)
+
+    assert judged.returncode == 1
+    assert "seq 6: numbered 7; " in judged.stderr
+
+
+@pytest.mark.parametrize("gone", [1, 6, 11])
+def test_a_row_that_is_gone_is_named_though_every_other_row_fits(gone: int, tmp_path: Path) -> None:
+    lines = rechained(published()).splitlines(keepends=True)
+
+    judged = verified("".join([*lines[:gone], *lines[gone + 1 :]]), folder=tmp_path)
+
+    assert judged.returncode == 1
+    assert f"seq {gone}: " in judged.stderr
+
+
+WITNESSED = 8
+
+
+def witnessed(folder: Path, **other: Any) -> Path:
+    """A checkpoint of the first eight rows, with what else it may say."""
+    leaves = [leaf_of(entry) for entry in published()[:WITNESSED]]
+    chain = functools.reduce(lambda before, leaf: link(before, leaf=leaf), leaves, GENESIS)
+    right = {"origin": "o", "seq": WITNESSED, "root": fold(leaves), "chain": chain, "booked_at": published()[WITNESSED - 1].booked_at}
+    file = folder / "a.checkpoint"
+    file.write_text(note_text(Checkpoint(**(right | other))) + "\n")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ({}, None),
+        ({"root": bytes(32)}, "seq 8: not what checkpoint a.checkpoint witnessed"),
+        ({"chain": bytes(32)}, "seq 8: not what checkpoint a.checkpoint witnessed"),
+        ({"seq": 7}, "seq 7: not what checkpoint a.checkpoint witnessed"),
+        ({"seq": 13}, "seq 13: missing; checkpoint a.checkpoint reaches to 13"),
+    ],
+)
+def test_chain_root_and_length_are_what_the_checkpoint_witnessed(other: dict[str, object], found: str | None, tmp_path: Path) -> None:
+    judged = verified(rechained(published()), folder=tmp_path, checkpoint=witnessed(tmp_path, **other))
+
+    assert judged.returncode == (0 if found is None else 1)
+    assert (found in judged.stderr) if found else "1 UNSIGNED (no --public-key) checkpoints agree" in judged.stdout
+
+
+def test_the_verifier_is_two_hundred_lines_at_most_and_needs_python_alone() -> None:
+    files = [VERIFIER, VERIFIER.with_name("checkpoint_file.py")]
+    imported = set[str]()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imported |= {node.module or ""} if isinstance(node, ast.ImportFrom) else {each.name for each in node.names}
+
+    assert len(VERIFIER.read_text(encoding="utf-8").splitlines()) <= 200
+    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"checkpoint_file"}
+
+
+def test_what_was_checked_is_told(tmp_path: Path) -> None:
+    told = verified(rechained(published()), folder=tmp_path).stdout
+
+    assert told.startswith("GOOD 无误 12 rows; chain ")
+    for check in ("哈希链", "树根", "凭证连号", "余额", "上限", "签字人", "冲正"):
+        assert check in told
