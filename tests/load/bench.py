@@ -15,23 +15,25 @@ from deploy.local.folders import STATE, AlreadyRunning
 from deploy.local.ports import PortTaken
 from deploy.local.stack import Stack, running_stack
 from deploy.local.supervision import ProcessFailed
-from tests.load import cold_start, effect, filing, ledger, processes, rows
+from tests.load import cold_start, effect, filing, ledger, ledger_growth, ledger_orders, processes, rows
 from tests.load.figures import Bar, Figure, NoMeasurement, table_of, write_figures
 
 PROFILE = "bench"
 LIMIT_S = 240.0
-LEDGER_S = 5.0
+LEDGER_S = 4.0
+ORDERS_S = 3.0
+GROWTH_S = 3.0
 RESIDENT = Bar(value=1229, sense="at most")
 
 console = Console(soft_wrap=True)
 
 
 def main(
-    seconds: Annotated[float, typer.Option(help="Length of one filing round.")] = 15.0,
+    seconds: Annotated[float, typer.Option(help="Length of one filing round.")] = 10.0,
     rounds: Annotated[int, typer.Option(help="Rounds of ours and of the yardstick, in turn.")] = 2,
-    effect_seconds: Annotated[float, typer.Option(help="How long cases are filed one by one to time their effects.")] = 20.0,
+    effect_seconds: Annotated[float, typer.Option(help="How long cases are filed one by one to time their effects.")] = 15.0,
 ) -> None:
-    """Measure filing against the yardstick, the way from commit to effect, the start and the memory."""
+    """Measure filing and the books against their yardsticks, the way from commit to effect, the start and the memory."""
     file = STATE / "bench.json"
     # What an earlier run measured must not be taken for this one's.
     file.unlink(missing_ok=True)
@@ -64,9 +66,21 @@ async def measure(*, seconds: float, rounds: int, effect_seconds: float) -> list
                 finally:
                     await connection.close()
                 figures += [start.figure(), resident(stack, start=start)]
-                tell(description="the books: the writer beside pgbench and beside one function call a request")
-                figures += await ledger.measure(stack, seconds=LEDGER_S, rounds=rounds)
+                figures += await books(stack, tell=tell, rounds=rounds)
     return figures
+
+
+async def books(stack: Stack, *, tell: Callable[..., None], rounds: int) -> list[Figure]:
+    """The workers are done with what they were measured at; what the filings left for them would be in the way here."""
+    await stack.stop(*filing.WORKERS)
+    tell(description="the books: the writer beside pgbench and beside one function call a request")
+    written = await ledger.measure(stack, seconds=LEDGER_S, rounds=rounds)
+    tell(description="the books: payment orders over HTTP beside the yardstick")
+    ordered = await ledger_orders.measure(stack, seconds=ORDERS_S, rounds=rounds)
+    tell(description="the books: a million entries made and exported, then reservations beside them, then the verifier")
+    # Last, because the verifier runs alone.
+    grown = await ledger_growth.measure(stack, seconds=GROWTH_S, rounds=rounds)
+    return [*written, *ordered, *grown]
 
 
 async def under_load(

@@ -96,9 +96,9 @@ async def one_round(stack: Stack, *, connection: asyncpg.Connection, target: Tar
     return Round(target=target, report=report, shares=shares)
 
 
-def check(report: Report, *, made: int, name: str) -> None:
+def check(report: Report, *, made: int, name: str, what: str = "filings were answered with 201") -> None:
     if made != report.answers:
-        raise NoMeasurement(f"{name}: {report.answers} filings were answered with 201, but the database has {made}.")
+        raise NoMeasurement(f"{name}: {report.answers} {what}, but the database has {made}.")
     if report.cpu_share > GENERATOR_CPU_SHARE_MAX:
         raise NoMeasurement(f"{name}: the generator used {report.cpu_share:.0%} of a core, so it may have measured itself.")
 

@@ -1,6 +1,7 @@
-"""A load generator in a process of its own: reads its plan from standard input, files, prints what it measured.
+"""A load generator in a process of its own: reads its plan from standard input, acts, prints what it measured.
 
-Closed loop: `clients` connections, each with one filing under way at any time. Open loop: a filing every 1/rate seconds, whether or not
+An act is one request of the plan's series: a filing, or the approval of a payment order.
+Closed loop: `clients` connections, each with one act under way at any time. Open loop: an act every 1/rate seconds, whether or not
 those before are answered. Anything but the expected status ends the run without a report: a server that refuses everything looks fast.
 """
 
@@ -18,6 +19,7 @@ from typing import Any, Literal
 
 import uvloop
 
+from tests.load.approvals import Approvals
 from tests.load.series import Key, Series
 from tests.load.wire import Answer, Connection, Unexpected, connect, require_status
 
@@ -35,12 +37,12 @@ class Plan:
     port: int
     path: str
     seconds: float
-    series: Series
+    series: Series | Approvals
     key: Key | None
     loop: Literal["closed", "open"]
     # Connections of a closed loop; the most that an open loop may need.
     clients: int
-    # Filings per second of an open loop.
+    # Acts per second of an open loop; as many requests are built for a closed one.
     rate: int = CLOSED_RATE_MAX
     expected_status: int = 201
 
@@ -119,7 +121,7 @@ class Run:
 
 
 async def generate(plan: Plan, *, on_start: Callable[[], None] = lambda: None) -> Report:
-    """`on_start` is called when everything is built and connected, just before the first filing."""
+    """`on_start` is called when everything is built and connected, just before the first act."""
     run = Run(plan=plan, requests=iter(plan.requests()))
     await run.open()
     on_start()
@@ -167,9 +169,14 @@ async def run_open(run: Run, *, started_s: float) -> int:
 
 
 def plan_from(document: dict[str, Any]) -> Plan:
-    series = {**document["series"], "filed_on": date.fromisoformat(document["series"]["filed_on"])}
     key = Key(**document["key"]) if document["key"] else None
-    return Plan(**{**document, "series": Series(**series), "key": key})
+    return Plan(**{**document, "series": series_from(document["series"]), "key": key})
+
+
+def series_from(document: dict[str, Any]) -> Series | Approvals:
+    if "filed_on" in document:
+        return Series(**{**document, "filed_on": date.fromisoformat(document["filed_on"])})
+    return Approvals(**document)
 
 
 def main() -> None:

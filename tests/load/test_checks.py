@@ -24,6 +24,11 @@ def test_a_round_whose_rows_are_not_its_answers_is_refused(made: int) -> None:
         check(report(answers=100), made=made, name="filing-0")
 
 
+def test_what_was_answered_is_said_of_other_acts_than_filings() -> None:
+    with pytest.raises(NoMeasurement, match="100 approvals were answered with 200, but the database has 99"):
+        check(report(answers=100), made=99, name="orders-0", what="approvals were answered with 200")
+
+
 def test_a_round_in_which_the_generator_was_busy_is_refused() -> None:
     with pytest.raises(NoMeasurement, match="may have measured itself"):
         check(report(cpu_share=GENERATOR_CPU_SHARE_MAX + 0.01), made=100, name="filing-0")

@@ -12,6 +12,7 @@ from typing import Literal
 import pytest
 
 from shared.signature import SignedCall, is_signed_by
+from tests.load.approvals import Approvals
 from tests.load.generator import Plan, generate, plan_from
 from tests.load.series import Key, Series
 from tests.load.wire import Unexpected
@@ -137,3 +138,12 @@ def test_a_plan_comes_out_of_its_json_as_it_went_in(key: Key | None) -> None:
     document = {**asdict(given), "series": {**asdict(SERIES), "filed_on": "2025-09-01"}}
 
     assert plan_from(document) == given
+
+
+@pytest.mark.parametrize("token", ["a-token", None])
+def test_a_plan_of_approvals_comes_out_of_its_json_as_it_went_in(token: str | None) -> None:
+    series = Approvals(name="orders-0", first=7, token=token)
+    given = Plan(host="localhost", port=1, path="/x/{order_id}", seconds=1.5, series=series, key=None, loop="closed", clients=2, expected_status=200)
+
+    assert plan_from(asdict(given)) == given
+    assert "a-token" not in repr(given)
