@@ -102,7 +102,8 @@ class SecuredRoute(APIRoute):
                 if isinstance(permission, Permission):
                     await admit(request.app.state.authenticator, request, permission=permission, body=body)
                 refuse_odd_address(request)
-                if body and self.body_field is not None and _is_json(request):
+                if body and self.body_field is not None:
+                    _require_json(request)
                     request._json = read_json(body)  # where Starlette itself keeps what it parsed
                 return await handle(request)
             except (Refusal, RequestValidationError, HTTPException):
@@ -113,9 +114,11 @@ class SecuredRoute(APIRoute):
         return secured
 
 
-def _is_json(request: Request) -> bool:
+def _require_json(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+    if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
+        said = "Send the body as JSON, with the header Content-Type: application/json."
+        raise Invalid([FieldProblem(pointer="", detail_en=said, detail_zh="请以JSON提交，并设置请求头 Content-Type: application/json。")])
 
 
 def router(tag: str) -> APIRouter:

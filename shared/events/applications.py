@@ -52,11 +52,14 @@ class ApplicationFiled(CaseEvent):
 
 
 class ApplicationCorrected(CaseEvent):
-    """The applicant (or its district) sent a new version before acceptance; the first filing day stays."""
+    """The applicant (or its district) sent a new version before acceptance; the first filing day stays, the item may be another one."""
 
     type: ClassVar[str] = "applications.application_corrected.v1"
 
     requested_fen: int
+    # Not in events of the first days.
+    item_title_zh: str | None = None
+    item_short_name_zh: str | None = None
 
 
 class CorrectionAsked(CaseEvent):

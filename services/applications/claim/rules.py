@@ -9,6 +9,10 @@ from shared.errors import Conflict, Refusal
 from shared.money import wan_text, yuan_text
 
 PROJECT_CODE_CHARS_MAX = 60
+# NFKC leaves these apart, and nobody who types a code from paper can tell one dash from another.
+_DASHES = str.maketrans(dict.fromkeys("‐‒–—―−", "-"))
+# Letters by their category that show nothing.
+_UNSEEN_LETTERS = "\u115f\u1160"
 _ONCE_TITLES_ZH = {OnceBy.APPLICANT: "申报主体", OnceBy.PROJECT: "项目", OnceBy.PARK: "产业园", OnceBy.LEVEL: "级别", OnceBy.YEAR: "年度"}
 
 
@@ -159,14 +163,20 @@ def already_filed(item: Item) -> AlreadyFiled:
 def _project_code(given: str | None) -> str | None:
     if given is None:
         return None
-    code = " ".join(unicodedata.normalize("NFKC", given).upper().split())
-    if not code or len(code) > PROJECT_CODE_CHARS_MAX or "|" in code:
+    code = " ".join(unicodedata.normalize("NFKC", given).upper().translate(_DASHES).split())
+    if not code or len(code) > PROJECT_CODE_CHARS_MAX or "|" in code or not all(_can_be_told_apart(char) for char in code):
         raise ProjectCodeInvalid(
-            f"A project code has 1 to {PROJECT_CODE_CHARS_MAX} characters and no '|'.",
-            detail_zh=f"项目编号为1至{PROJECT_CODE_CHARS_MAX}个字符，且不含“|”。",
+            f"A project code has 1 to {PROJECT_CODE_CHARS_MAX} visible characters, the digits 0 to 9 and no '|'.",
+            detail_zh=f"项目编号为1至{PROJECT_CODE_CHARS_MAX}个可见字符，数字使用0至9，且不含“|”。",
             pointer="/project_code",
         )
     return code
+
+
+def _can_be_told_apart(char: str) -> bool:
+    """Not an invisible character, a mark on another one, or another script's digit: with these one project would have two codes."""
+    hidden = unicodedata.category(char)[0] in "CM" or char in _UNSEEN_LETTERS
+    return not hidden and (char.isascii() or not char.isdigit())
 
 
 def _level(item: Item, *, level: str | None) -> str | None:

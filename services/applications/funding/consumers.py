@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from services.applications.application.commands import By, Case, Move, event_fields, lock_cases, move_cases, note_step
+from services.applications.deadline.rules import Deadline
 from services.applications.intake.rules import ENDED, BudgetAnswer, Position, State, after_answer, waiting_on
 from services.applications.policy.in_use import catalogue
 from shared import outbox
@@ -117,7 +118,9 @@ def _after(case: Case, *, position: Position, event: MoneyEvent) -> Case:
     if position.state is State.IN_REVIEW:
         # Not a matter of money: both sides of the last stage decide anew, in a round of their own.
         last = policy.stages_on(case.filed_on)[-1]
-        return replace(after, stage=last.id, round=case.round + 1, proposal_id=None, amount_fen=None, waiting_on=tuple(last.deciders))
+        again = replace(after, stage=last.id, round=case.round + 1, proposal_id=None, amount_fen=None, waiting_on=tuple(last.deciders))
+        # An event brings no calendar: the job that computes open deadlines finds the day.
+        return again.due_by(Deadline(working_days=last.decide_working_days, from_day=event.happened_on, due_on=None))
     return after
 
 

@@ -303,4 +303,12 @@ def _filed(call: _Call, each: JudgedRow, *, written: WrittenRow) -> ApplicationF
 
 
 def _corrected(call: _Call, each: JudgedRow, *, written: WrittenRow) -> ApplicationCorrected:
-    return ApplicationCorrected.model_validate({**_case_fields(call, each, written=written), "requested_fen": each.filing.requested_fen})
+    item = each.judgement.item
+    return ApplicationCorrected.model_validate(
+        {
+            **_case_fields(call, each, written=written),
+            "requested_fen": each.filing.requested_fen,
+            "item_title_zh": item.title_zh,
+            "item_short_name_zh": item.short_name_zh,
+        }
+    )

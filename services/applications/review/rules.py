@@ -18,8 +18,17 @@ DECISIONS_PER_CALL_MAX = 300
 REASON_CHARS_MIN = 4
 REASON_CHARS_MAX = 1_000
 
-# A mobile number; or an identity or account number, digits and perhaps the check character X.
-_NUMBERS = re.compile(r"(?<![0-9A-Za-z])(?:1[3-9][0-9]{9}|[0-9]{15,}[Xx]?)(?![0-9A-Za-z])", re.ASCII)
+# What people put between the groups of a number.
+_GAP = r"[\s-]{0,3}"
+# An identity or account number without gaps, digits and perhaps the check character X; an identity number in its three parts; an account number
+# in fours, three of them and a rest at least; a mobile number, also right behind a letter. Days, sums and case numbers are grouped in other ways.
+_NUMBERS = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9]{15,}[Xx]?"
+    rf"|[0-9]{{6}}{_GAP}[0-9]{{8}}{_GAP}[0-9]{{3}}[0-9Xx]"
+    rf"|[0-9]{{4}}(?:[\s-]{{1,3}}[0-9]{{4}}){{2,}}[\s-]{{1,3}}[0-9]{{1,4}})(?![0-9A-Za-z])"
+    rf"|(?<![0-9])1[3-9][0-9]{_GAP}[0-9]{{4}}{_GAP}[0-9]{{4}}(?![0-9A-Za-z])",
+    re.ASCII,
+)
 
 
 class OfficerMissing(Refusal):
@@ -226,7 +235,8 @@ def check_told_reason(reason: str | None, *, pointer: str) -> str:
 
 def _holds_personal_number(text: str) -> bool:
     """Mobile numbers, and runs of 15 and more digits that are no unified social credit code. Names cannot be told from other words."""
-    plain = unicodedata.normalize("NFKC", text)
+    # Invisible characters are no part of any number, and no gap that anybody sees.
+    plain = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
     return any(not _is_uscc(found) for found in _NUMBERS.findall(plain))
 
 

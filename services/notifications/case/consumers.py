@@ -1,6 +1,6 @@
 """Each step of a case, as applications tells it: the organisation gets a message, the portal gets records."""
 
-from services.notifications.case.commands import remember_case
+from services.notifications.case.commands import change_case, remember_case
 from services.notifications.case.queries import case_of
 from services.notifications.message.commands import tell
 from services.notifications.policy import Policy
@@ -8,7 +8,7 @@ from services.notifications.policy.steps import CASE_EVENTS
 from services.notifications.portal.commands import report
 from shared.city import City
 from shared.db import Tx
-from shared.events.applications import ApplicationFiled, CaseEvent
+from shared.events.applications import ApplicationCorrected, ApplicationFiled, CaseEvent
 from shared.inbox import Handler
 
 
@@ -18,6 +18,8 @@ def handlers(policy: Policy, *, city: City) -> tuple[Handler, ...]:
     async def on_step(tx: Tx, event: CaseEvent) -> None:
         if isinstance(event, ApplicationFiled):
             await remember_case(tx, event)
+        elif isinstance(event, ApplicationCorrected):
+            await change_case(tx, event)
         case = await case_of(tx, event.application_id)
         await tell(tx, event, case=case, wording=policy.wording, city=city)
         await report(tx, event, case=case, policy=policy, city=city)

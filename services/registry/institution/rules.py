@@ -11,6 +11,9 @@ from services.registry.policy.catalogue import Business, Catalogue, EndingCause,
 from shared.errors import Conflict, Refusal
 
 NUMBER_CHARACTERS_MAX = 60
+# A term is counted on from its first day: these leave room in the calendar on both sides. No authority granted anything before the one, and
+# a last day of 9999-12-31, as some write "without end", may stand.
+FIRST_DAY_MIN, FIRST_DAY_MAX = date(1949, 10, 1), date(2999, 12, 31)
 
 _BRACKETS = str.maketrans("〔【[{〈《〕】]}〉》", "((((((" + "))))))")
 _PROVINCES = "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新兵"
@@ -157,6 +160,12 @@ def warnings_about(*, basis: str, first_day: date, last_day: date | None, validi
 
 
 def _check_term(fact: Fact) -> None:
+    if not FIRST_DAY_MIN <= fact.first_day <= FIRST_DAY_MAX:
+        raise BadTerm(
+            f"The first day {fact.first_day} is not between {FIRST_DAY_MIN} and {FIRST_DAY_MAX}.",
+            detail_zh=f"起始日{fact.first_day}应在{FIRST_DAY_MIN}至{FIRST_DAY_MAX}之间。",
+            pointer="/first_day",
+        )
     if fact.last_day is None and fact.basis is Basis.PERMIT:
         raise BadTerm("A permit has a last day.", detail_zh="许可证应填写有效期截止日。", pointer="/last_day")
     if fact.last_day is not None and fact.last_day < fact.first_day:

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.applications.deadline.jobs import compute_open_deadlines
 from shared.events.budget import (
     FundsReleased,
     FundsReserved,
@@ -180,6 +181,16 @@ async def test_a_proposal_refused_for_another_reason_than_money_is_reviewed_anew
     assert (anew["state"], anew["amount_fen"]) == ("proposed", AMOUNT_FEN - 1)
     assert anew["proposal_id"] != case["proposal_id"]
     assert "funding_refused" in await desk.told(case["id"])
+
+
+async def test_a_case_that_the_budget_sends_back_to_review_has_a_day_by_which_it_is_reviewed(desk: Desk) -> None:
+    case = await proposed(desk)
+
+    await say(desk, case, "refused")
+    await compute_open_deadlines(desk.live)
+
+    back = await desk.get(case["id"])
+    assert (back["due_working_days"], back["due_from_day"], back["due_on"]) == (10, "2025-09-15", "2025-09-28")
 
 
 async def test_a_waiting_case_is_funded_or_lapses_as_the_budget_says(desk: Desk) -> None:

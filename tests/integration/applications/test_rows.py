@@ -204,3 +204,16 @@ async def test_a_correction_to_a_number_or_a_project_that_is_taken_leaves_the_ro
 
     assert (number, project) == ((409, "portal-number-taken"), (409, "already-filed"))
     assert await desk.counted() == before
+
+
+async def test_a_correction_to_another_item_announces_that_item_by_its_titles(desk: Desk) -> None:
+    filed = await desk.file(filing())
+
+    changed = await send(desk, award_filing())
+
+    assert changed == (200, "changed", 2)
+    told = [each.body for each in await desk.announced() if each.key == filed["application_id"]]
+    assert [body and (body["item_id"], body["item_short_name_zh"], body["item_title_zh"]) for body in told] == [
+        ("2023-15/4a", "稳岗扩岗项目补贴", "助力就业创业、稳岗扩岗突出贡献项目补贴"),
+        ("2023-15/2", "创新项目奖励", "人力资源服务创新项目奖励"),
+    ]

@@ -8,6 +8,7 @@ import pytest
 
 import services.notifications.main  # noqa: F401 - declares the tables
 from services.notifications.schema import metadata
+from shared.events.applications import ApplicationCorrected
 from shared.events.registry import ContactErased, ContactRecorded, OrganisationChanged, OrganisationEvent, OrganisationRegistered
 from tests.integration.drift import drift
 from tests.integration.notifications.conftest import Service
@@ -214,3 +215,26 @@ async def test_what_was_told_cannot_be_rewritten(service: Service, statement: st
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await service.rows(statement)
+
+
+async def test_a_correction_that_names_another_item_is_told_under_that_item(service: Service) -> None:
+    story = Story(portal_number="P-1")
+    titles = {"item_title_zh": "人力资源服务创新项目奖励", "item_short_name_zh": "创新项目奖励"}
+    changed = story.filed(), story.step(ApplicationCorrected, requested_fen=1_000_000, **titles).model_copy(update={"item_id": "2023-15/2"})
+
+    await service.hear(*changed)
+
+    told = await service.rows("SELECT title, body FROM message ORDER BY id")
+    assert "创新项目奖励" in told[1]["title"]
+    assert "人力资源服务创新项目奖励" in told[1]["body"]
+    basics = await service.rows("SELECT content ->> 'itemname' AS itemname FROM portal_record WHERE kind = 'basic' ORDER BY position")
+    assert [row["itemname"] for row in basics] == ["省级及以上行业展会补贴", "人力资源服务创新项目奖励"]
+
+
+async def test_a_correction_from_before_it_named_its_item_leaves_the_item_as_it_was(service: Service) -> None:
+    story = Story()
+
+    await service.hear(story.filed(), story.step(ApplicationCorrected, requested_fen=1_000_000))
+
+    told = await service.rows("SELECT title FROM message ORDER BY id")
+    assert "行业展会补贴" in told[1]["title"]

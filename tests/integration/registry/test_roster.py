@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.building import SignedBy, announced, fetch, holding, until_waiting
 from tests.fixtures.uscc import make_synthetic
@@ -241,3 +242,17 @@ async def test_a_thousand_rows_are_taken_and_one_more_is_not(registry: httpx.Asy
     assert (too_many.status_code, none.status_code) == (422, 422)
     assert taken == [("created", None)] * 1_000
     assert await counts(database) == (1_000, 1_000, 1_000, 3_000)
+
+
+@pytest.mark.parametrize(("first_day", "last_day"), [("0001-01-01", "0001-01-15"), ("9996-01-01", "9999-12-31")])
+async def test_a_term_outside_of_any_calendar_does_not_break_the_list_for_everybody(
+    registry: httpx.AsyncClient, database: Database, first_day: str, last_day: str
+) -> None:
+    row = registration(institution=permit(first_day=first_day, last_day=last_day))
+
+    outcome = await take(registry, [row])
+
+    assert outcome == [("refused", "bad-term")]
+    assert await counts(database) == (0, 0, 0, 0)
+    listed = await registry.get("/v1/institutions", auth=AUDITOR)
+    assert (listed.status_code, listed.json()["rows"]) == (200, [])

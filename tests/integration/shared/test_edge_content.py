@@ -154,11 +154,13 @@ async def test_the_list_of_wrong_fields_has_an_end(edge: Edge) -> None:
     assert len(problem["errors"]) == 100
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream"])
-async def test_a_body_that_is_not_said_to_be_json_is_refused(edge: Edge, content_type: str) -> None:
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream"])
+async def test_a_body_that_is_not_said_to_be_json_is_told_how_to_say_it(edge: Edge, content_type: str) -> None:
     status, problem = await refused(edge, write_call(content_type=content_type))
 
     assert (status, problem["errors"][0]["pointer"]) == (422, "")
+    assert "Content-Type: application/json" in problem["errors"][0]["detail"]
+    assert "Content-Type: application/json" in problem["errors"][0]["detail_zh"]
 
 
 async def test_a_rule_that_refuses_after_writing_leaves_nothing(edge: Edge) -> None:

@@ -91,6 +91,17 @@ def test_a_project_code_is_the_same_however_it_is_typed(catalogue: Catalogue, ty
     assert judge(catalogue, claiming(fitting(item_of(catalogue, "5")), project_code=typed)).once_key == "2023-15/5|project=KP-01"
 
 
+@pytest.mark.parametrize("typed", ["KP–01", "KP—01", "KP‑01", "KP−01"])
+def test_a_project_code_with_another_dash_is_the_same_project(catalogue: Catalogue, typed: str) -> None:
+    assert judge(catalogue, claiming(fitting(item_of(catalogue, "5")), project_code=typed)).once_key == "2023-15/5|project=KP-01"
+
+
+@pytest.mark.parametrize("typed", ["KP-01\u200b", "KP\u00ad-01", "KP-01\ufe0f", "KP\u2060-01", "KP-01\u115f", "KP-0\u0661"])
+def test_a_project_code_that_looks_like_another_one_is_refused(catalogue: Catalogue, typed: str) -> None:
+    with pytest.raises(ProjectCodeInvalid):
+        judge(catalogue, claiming(fitting(item_of(catalogue, "5")), project_code=typed))
+
+
 @given(typed=st.text(alphabet=st.sampled_from("aB1 |｜=\t－"), max_size=70))
 def test_no_project_code_reaches_into_another_part_of_the_key(catalogue: Catalogue, typed: str) -> None:
     situation = claiming(fitting(item_of(catalogue, "5")), project_code=typed)

@@ -283,6 +283,15 @@ def test_the_caller_decides_for_the_side_that_its_scope_names_and_first_for_the_
         "身份证371002199001010015不清晰",
         "身份证37100219900101001x不清晰",
         "账号6222021614000123456有误",
+        "账号6222 0216 1400 0123 456有误",
+        "账号6222-0216-1400-0123有误",
+        "账号6222  0216  1400  0123  456有误",
+        "账号6222\u200b0216\u200b1400\u200b0123有误",
+        "电话139 0000 0000",
+        "电话139-0000-0000",
+        "tel13900000000",
+        "身份证371002 19900101 001x不清晰",
+        "身份证371002-19900101-0015不清晰",
     ],
 )
 def test_a_reason_that_is_told_holds_no_telephone_identity_or_account_number(reason: str) -> None:
@@ -302,6 +311,9 @@ def test_a_reason_that_is_told_holds_no_telephone_identity_or_account_number(rea
         "金额4500000元与票据不符",
         "威人社发〔2023〕15号第二条",
         "2025-09-10至2025-10-10期间",
+        "2025-09-10 2025-10-10 2025-11-10",
+        "2023 2024 2025三个年度",
+        "办件WH-2025-371002-0000001234材料不全",
     ],
 )
 def test_case_numbers_credit_codes_sums_and_days_may_stand_in_a_reason(reason: str) -> None:

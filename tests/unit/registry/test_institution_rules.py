@@ -29,6 +29,8 @@ def check(fact: Fact, *, on: date = TODAY) -> None:
         replace(FILING, last_day=LAST),
         replace(PERMIT, scope=("job_placement", "online_recruitment")),
         replace(PERMIT, last_day=FIRST),
+        replace(PERMIT, first_day=date(1949, 10, 1)),
+        replace(PERMIT, first_day=date(2999, 12, 31), last_day=date(9999, 12, 31)),
         replace(FILING, scope=("information", "career_guidance", "management_consulting", "assessment", "training", "outsourcing")),
     ],
 )
@@ -41,6 +43,8 @@ def test_what_the_law_knows_is_recorded(fact: Fact) -> None:
     [
         (replace(PERMIT, last_day=None), BadTerm),
         (replace(PERMIT, last_day=date(2023, 2, 28)), BadTerm),
+        (replace(PERMIT, first_day=date(1949, 9, 30)), BadTerm),
+        (replace(PERMIT, first_day=date(3000, 1, 1), last_day=date(9999, 12, 31)), BadTerm),
         (replace(PERMIT, scope=("job_placement", "training")), OutsideScope),
         (replace(FILING, scope=("job_placement",)), OutsideScope),
         (replace(FILING, scope=("labour_dispatch",)), OutsideScope),
