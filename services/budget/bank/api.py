@@ -12,7 +12,7 @@ from services.budget import policy
 from services.budget.bank import commands, queries
 from services.budget.bank.commands import RowAnswer
 from services.budget.bank.rules import ROWS_PER_FILE_MAX, BankOutcome, BankRow, Effect, ToReconcile
-from services.budget.edge import act_of
+from services.budget.edge import BankReason, Document, act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payee.rules import without_numbers
 from services.budget.policy import paying
@@ -26,6 +26,7 @@ from shared.idempotency import Once
 from shared.money import Fen
 from shared.observability import current_trace_id
 from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.visible import Reason
 from shared.web import IfMatch, Live, Wire, etag, require_version
 from shared.web import router as new_router
 
@@ -42,7 +43,7 @@ class BankRowBody(Wire):
     outcome: BankOutcome
     settled_on: Day
     amount_fen: Fen | None = None
-    reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    reason: BankReason | None = None
 
     @model_validator(mode="after")
     def check_reason(self) -> Self:
@@ -77,7 +78,7 @@ class PostBankConfirmations(Wire):
         }
     )
 
-    document: Annotated[str, Field(min_length=1, max_length=100)]
+    document: Document
     rows: list[BankRowBody] = Field(min_length=1, max_length=ROWS_PER_FILE_MAX)
 
 
@@ -109,7 +110,7 @@ class SettleBankConfirmation(Wire):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "银行重复推送，已与回单核对"}]})
 
-    reason: Annotated[str, Field(min_length=4, max_length=500)]
+    reason: Reason
 
 
 class BankConfirmationView(BaseModel):

@@ -206,8 +206,19 @@ def _returned(row: BankRow, issue: Issue) -> Effect:
             f"{yuan_text(issue.recovered_fen)} yuan of it were recovered before.", detail_zh=f"该笔此前已追回{yuan_text(issue.recovered_fen)}元。"
         )
     if issue.state is OrderState.PAID:
+        _check_after_payment(row, issue=issue)
         return Effect.RETURN_PAID
     raise PaymentClosed(f"It was reported returned on {issue.returned_on} before.", detail_zh=f"该笔此前已于{issue.returned_on}退回。")
+
+
+def _check_after_payment(row: BankRow, *, issue: Issue) -> None:
+    """The days of one payment run forwards in the journal too."""
+    if issue.paid_on is not None and row.settled_on < issue.paid_on:
+        raise DayDiffers(
+            f"{row.settled_on} is before the payment that it returns, {issue.paid_on}.",
+            detail_zh=f"退回日{row.settled_on}早于该笔到账日{issue.paid_on}。",
+            pointer="/settled_on",
+        )
 
 
 def is_late_payment(row: BankRow, *, issue: Issue) -> bool:

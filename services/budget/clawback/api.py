@@ -11,7 +11,7 @@ from services.budget import policy
 from services.budget.clawback import commands, queries
 from services.budget.clawback.commands import Receipt
 from services.budget.clawback.rules import ClawbackState
-from services.budget.edge import Document, DryRun, Reason, act_of, example, rehearsable
+from services.budget.edge import Document, DryRun, act_of, example, rehearsable
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import may
 from shared.caller import Caller
@@ -20,6 +20,7 @@ from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
 from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.visible import Reason, Visible
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -44,7 +45,7 @@ class ReceiveClawback(Wire):
 
     amount_fen: Fen
     received_on: Day
-    bank_reference: Document
+    bank_reference: Annotated[str, Field(min_length=1, max_length=100), Visible(1)]
 
 
 class RemitClawback(Wire):

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from services.budget.payment import commands as payment
 from services.budget.waiting.rules import choose_served
 from shared.caller import Caller
 from shared.live import Live
-from tests.building import BUSINESS_NOW, fetch
+from tests.building import BUSINESS_NOW, fetch, move_business_clock
 from tests.integration.budget.acting import (
     AUDITOR,
     appropriate,
     approve,
     approved_order,
     assert_books_add_up,
+    assert_journal_readds,
     award,
     balances,
     bank_says,
@@ -41,6 +43,8 @@ from tests.integration.budget.acting import (
     states,
     told,
 )
+from tests.integration.budget.test_clawbacks import ordered, receive
+from tests.integration.budget.test_pools import ALLOTMENT, FINANCE_2, TRANSFER, post
 from tests.runtime import Database
 from tests.unit.budget.money import purse
 
@@ -232,6 +236,108 @@ async def test_two_years_in_one_poll_do_not_wait_for_each_other(client: httpx.As
     await at_once([poll(2024, 2025, 2024) if n % 2 else poll(2025, 2024, 2025) for n in range(24)])
 
     assert list((await states(database)).values()) == ["reserved"] * 72
+    await assert_books_add_up(database)
+
+
+async def test_a_payment_that_the_bank_confirms_many_times_at_once_is_paid_once(client: httpx.AsyncClient, live: Live, database: Database) -> None:
+    await appropriate(client, 1_000_000)
+    case = await payable_case(client, live)
+    order = await approved_order(client, case)
+
+    files = await at_once(bank_says(client, paid_row(order), paid_row(order)) for _ in range(16))
+
+    assert sorted(row["status"] for rows in files for row in rows) == ["changed"] + ["unchanged"] * 31
+    assert kinds(await told(database, case)).count("payment_confirmed") == 1
+    assert (await balances(client))["paid_fen"] == 1_000_000
+    await assert_books_add_up(database)
+
+
+async def test_a_case_released_many_times_at_once_gives_its_money_back_once(client: httpx.AsyncClient, live: Live, database: Database) -> None:
+    await appropriate(client, 1_000_000)
+    case = await payable_case(client, live, amount_fen=600_000)
+
+    await at_once(hear(live, release_of(case)) for _ in range(16))
+
+    assert kinds(await told(database, case)).count("funds_released") == 1
+    assert (await balances(client))["available_fen"] == 1_000_000
+    assert len(await fetch(database, "SELECT seq FROM journal WHERE kind = 'release'", service="budget")) == 1
+    await assert_books_add_up(database)
+
+
+@pytest.mark.parametrize("order_of_start", list(itertools.permutations(["return", "receive", "release"])))
+async def test_a_bank_return_and_a_recovery_of_one_payment_meet_and_its_money_comes_back_once(
+    client: httpx.AsyncClient, live: Live, database: Database, order_of_start: tuple[str, ...]
+) -> None:
+    await appropriate(client, 1_000_000)
+    case = await payable_case(client, live)
+    order = await approved_order(client, case)
+    await bank_says(client, paid_row(order))
+    clawback = (await ordered(client, order, 1_000_000)).json()
+    acts: dict[str, Awaitable[Any]] = {
+        "return": bank_says(client, returned_row(order)),
+        "receive": receive(client, clawback, 1_000_000),
+        "release": hear(live, release_of(case)),
+    }
+
+    answers = dict(zip(order_of_start, await asyncio.gather(*(acts[name] for name in order_of_start)), strict=True))
+
+    ((row,), received, fund) = answers["return"], answers["receive"], await balances(client)
+    if row["status"] == "changed":
+        # Stale where it was read before the return cancelled it.
+        assert (received.status_code, received.json()["code"]) in {(409, "nothing-paid"), (412, "clawback-stale")}
+        assert fund["available_fen"] + fund["reserved_fen"] == 1_000_000
+    else:
+        assert (row["problem"]["code"], received.status_code) == ("recovered-before", 200)
+        assert fund["available_fen"] + fund["reserved_fen"] == 0
+    await assert_journal_readds(database)
+
+
+async def test_a_line_loses_money_while_64_ask_for_it_and_who_comes_too_late_is_told_the_sum_in_the_way(
+    client: httpx.AsyncClient, live: Live, database: Database
+) -> None:
+    await appropriate(client, 1_000_000)
+    await post(client, "/v1/allotments", {**ALLOTMENT, "amount_fen": 640_000})
+    transfer = (await post(client, "/v1/transfers", {**TRANSFER, "amount_fen": 400_000})).json()
+    reversal = (await post(client, "/v1/reversals", {"reverses_seq": 3, "amount_fen": 640_000, "document": "更正", "reason": "分配有误"})).json()
+
+    taken = at_once([hear(live, proposed(award(10_000))) for _ in range(RACERS)], seed=5)
+    lowered = at_once(
+        [
+            post(client, f"/v1/transfers/{transfer['id']}:approve", auth=FINANCE_2, version=1),
+            post(client, f"/v1/reversals/{reversal['id']}:approve", auth=FINANCE_2, version=1),
+        ]
+    )
+    _, answers = await asyncio.gather(taken, lowered)
+
+    assert sorted(answer.status_code for answer in answers) in [[200, 409], [409, 409]]
+    for problem in (answer.json() for answer in answers if answer.status_code == 409):
+        assert problem["code"] == "insufficient-budget"
+        assert problem["requested_fen"] > problem["available_fen"]
+    held = sum(row["amount_fen"] for row in await fetch(database, "SELECT amount_fen FROM reservation WHERE state = 'reserved'", service="budget"))
+    fund = await balances(client)
+    assert fund["reserved_fen"] == held
+    assert fund["available_fen"] + held == 1_000_000
+    await assert_books_add_up(database)
+
+
+@pytest.mark.parametrize("round_number", range(4))
+async def test_december_proposals_and_the_close_in_january_meet_and_each_is_carried_or_refused(
+    client: httpx.AsyncClient, live: Live, database: Database, tmp_path: Path, round_number: int
+) -> None:
+    await appropriate(client, 1_000_000)
+    move_business_clock(tmp_path, datetime.fromisoformat("2026-01-05T10:00:00+08:00"))
+    proposals = [proposed(award(10_000)) for _ in range(24)]
+
+    acts: list[Awaitable[Any]] = [hear(live, proposal) for proposal in proposals]
+    acts.insert(6 * round_number, post(client, "/v1/year-closes", {"fiscal_year": 2025, "document": "财结〔2026〕1号"}))
+    answers = await asyncio.gather(*acts)
+
+    (closed,) = [answer.json() for answer in answers if answer is not None]
+    found = list((await states(database)).values())
+    assert (found.count("reserved"), found.count("refused")) == (closed["carried_cases"], 24 - closed["carried_cases"])
+    assert closed["carried_fen"] + closed["lapsed_fen"] == 1_000_000
+    late = await fetch(database, "SELECT reason, outcome FROM journal WHERE seq > $1", closed["last_seq"], service="budget")
+    assert {(row["outcome"], row["reason"].partition(":")[0]) for row in late} <= {("refused", "year-closed")}
     await assert_books_add_up(database)
 
 

@@ -1,0 +1,123 @@
+"""How an act of the machine is judged: predicted by the model, sent to the budget, and compared; what is refused leaves every row as it was."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+
+from tests.building import Staff, staff_token
+from tests.integration.budget.machine_books import Refused
+from tests.integration.budget.machine_model import Model
+from tests.integration.budget.machine_world import FIRST_DAY, State, World
+
+A_DAY_S = 86_400
+T = TypeVar("T")
+
+
+def person(name: str, *roles: str) -> Staff:
+    return Staff(staff_token(name, roles=roles, valid_s=A_DAY_S))
+
+
+FINANCE, AUDITOR = person("finance-1", "city-finance"), person("auditor-1", "auditor")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A call that was answered for good."""
+
+    path: str
+    body: dict[str, Any] | None
+    auth: Staff
+    version: int | None
+    key: str
+    content: bytes
+
+
+def chosen(items: Sequence[T], pick: int) -> T:
+    """The newest first: what was just begun is what a rule most often goes on with."""
+    return items[-1 - pick % len(items)]
+
+
+class Judge:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.model = Model(today=FIRST_DAY.date())
+        self.state: State = world.state()
+        self.answered: list[Sent] = []
+        self.count = 0
+
+    def act(
+        self,
+        path: str,
+        body: dict[str, Any] | None,
+        does: Callable[[Model, Any], object],
+        *,
+        about: object = None,
+        auth: Staff = FINANCE,
+        version: int | None = None,
+        dry_run: bool = False,
+    ) -> dict[str, Any] | None:
+        """Its answer, also of a dry run; None when it was refused, as the model said it would be."""
+        self.count += 1
+        sent = Sent(f"{path}?dry_run=true" if dry_run else path, body, auth, version, f"call-{self.count}", b"")
+        answer = self._send(sent)
+        model, subject = copy.deepcopy((self.model, about)) if dry_run else (self.model, about)
+        try:
+            does(model, subject)
+        except Refused as refused:
+            self._compare_refusal(answer, refused)
+            return None
+        assert answer.status_code in (200, 201), f"{path}: {answer.status_code} {answer.text}"
+        if dry_run:
+            self.assert_untouched()
+            return dict(answer.json())
+        self.answered.append(Sent(sent.path, body, auth, version, sent.key, answer.content))
+        self.look()
+        return dict(answer.json())
+
+    def _compare_refusal(self, answer: httpx.Response, refused: Refused) -> None:
+        assert (answer.status_code, answer.json().get("code")) in [(refused.status, code) for code in refused.codes], f"{refused}, not {answer.text}"
+        self.assert_untouched()
+
+    def _send(self, sent: Sent) -> httpx.Response:
+        return self.world.post(sent.path, sent.body, auth=sent.auth, key=sent.key, version=sent.version)
+
+    def look(self) -> None:
+        """The books hold what the model holds."""
+        self.state = self.world.state()
+        assert self.state.balances == self.model.shown()
+        assert self.state.last_seq == len(self.model.journal)
+        self.assert_conserved()
+
+    def assert_untouched(self) -> None:
+        now = self.world.state()
+        assert now == self.state, [(before, after) for before, after in zip(self.state.kept, now.kept, strict=True) if before != after]
+
+    def assert_conserved(self) -> None:
+        """What came in is what is held anywhere, and nothing is below zero."""
+        debits = sum(fen for account, fen in self.state.balances.items() if "来源:年度批复" in account or "支付:上年追回" in account)
+        assert debits * 2 == sum(self.state.balances.values())
+        assert min(self.state.balances.values(), default=0) >= 0
+
+    def assert_books_verify(self) -> None:
+        """Row by row what the model booked, with numbers that follow on, and good for the verifier of outsiders."""
+        assert self.world.journal() == [tuple(row) for row in self.model.journal]
+        assert self.world.verify(auth=AUDITOR) == len(self.model.journal)
+        held = dict(self.world.run(self.world.eye.fetch("SELECT application_id::text, state FROM budget.reservation ORDER BY place")))
+        assert held == {str(case.application): case.state for case in sorted(self.model.cases, key=lambda each: each.rank)}
+
+    def repeat(self, pick: int) -> None:
+        """The same key and the same content: the first answer, byte for byte, and nothing done again."""
+        sent = chosen(self.answered, pick)
+        answer = self._send(sent)
+        assert (answer.content, answer.headers["idempotency-replayed"]) == (sent.content, "true"), f"{answer.status_code} {answer.text}"
+        self.assert_untouched()
+
+    def reuse_key(self, pick: int) -> None:
+        sent = chosen(self.answered, pick)
+        other = f"{sent.path}{'&' if '?' in sent.path else '?'}other=1"
+        answer = self._send(Sent(other, sent.body, sent.auth, sent.version, sent.key, b""))
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused"), answer.text
+        self.assert_untouched()
