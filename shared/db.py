@@ -33,6 +33,7 @@ ANNOUNCED = "announced"
 DRIVER = "driver"
 
 TRANSIENT_SQLSTATES = frozenset({
+    "08000", "08001", "08003", "08004", "08006",  # the connection ended, also while it was being made
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
     "55P03",  # lock_not_available

@@ -1,13 +1,14 @@
 """What the edges of every noun of the budget need: the act that a call or an event is, and the seal."""
 
 import hashlib
+import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from services.budget.ledger.rules import Act
 from services.budget.sealing import Seal
@@ -17,10 +18,22 @@ from shared.db import Tx
 from shared.events import Event, encode
 from shared.idempotency import Attempt
 from shared.live import Live
+from shared.visible import Visible, is_visible
+
+_BRACKETS = str.maketrans("([【", "〔〔〔") | str.maketrans(")]】", "〕〕〕")
+
+
+def _canonical_document(number: object) -> object:
+    """财〔2025〕1号 however it was typed: one number, one form, so that a document counts once."""
+    if not isinstance(number, str):
+        return number
+    return "".join(filter(is_visible, unicodedata.normalize("NFKC", number).translate(_BRACKETS)))
+
 
 FiscalYear = Annotated[int, Field(strict=True, ge=2000, le=2999)]
-Document = Annotated[str, Field(min_length=1, max_length=100)]
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
+Document = Annotated[str, BeforeValidator(_canonical_document), Field(min_length=1, max_length=100)]
+# A few words are enough: those of a bank, or of an order that stays among officers.
+Remark = Annotated[str, Field(min_length=1, max_length=500), Visible(1)]
 LineId = Annotated[str, Field(min_length=1, max_length=40)]
 JurisdictionId = Annotated[str, Field(min_length=1, max_length=40)]
 DryRun = Annotated[bool, Query(description="Answer the same and write nothing | 试算：结果相同，不写入")]

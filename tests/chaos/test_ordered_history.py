@@ -41,7 +41,6 @@ CONTESTED = 40
 _END_SESSIONS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'budget' AND datname = current_database() AND application_name <> 'bell'
 """
-# The rank in the waiting list stands beside the journal: of two proposals that are under way at once either may have the lower one.
 _JOURNAL = """
 SELECT seq, key, outcome, kind, voucher, dr, cr, j.amount_fen, j.fiscal_year, application_id, leg, place
 FROM journal j LEFT JOIN reservation r USING (application_id, proposal_id) ORDER BY seq
@@ -215,7 +214,6 @@ async def test_every_answer_is_the_journals_at_its_place_and_places_keep_real_ti
     assert told.count(409) > 0
     _assert_told_right(rows, calls=storm.calls)
     _assert_real_time({(row["key"], row["seq"]) for row in rows}, calls=storm.calls)
-    _assert_real_time({(call.key, rank) for call in storm.calls for rank in call.ranks.values()}, calls=[call for call in storm.calls if call.ranks])
     balances = await fetch(database, "SELECT account, balance_fen FROM balance WHERE balance_fen <> 0", service="budget")
     assert dict(balances) == books.shown()
     (head,) = await fetch(database, "SELECT last_seq, chain FROM head", service="budget")
@@ -235,7 +233,8 @@ def _replayed(rows: Sequence[asyncpg.Record], *, calls: Sequence[Call]) -> Books
             refused.setdefault(call.answer["as_of_seq"], []).append(call)
     for row in rows:
         if "awards" in by_key[row["key"]].body:
-            by_key[row["key"]].ranks.setdefault(row["application_id"], row["place"])
+            rank = by_key[row["key"]].ranks.setdefault(row["application_id"], row["seq"])
+            assert row["place"] == rank, "the rank of a case is the number of its row"
     books = Books(today=BUSINESS_NOW.date())
     for key, group in groupby(rows, key=lambda row: row["key"]):
         written = [Row(*list(row.values())[2:9]) for row in group]

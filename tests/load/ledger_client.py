@@ -31,10 +31,11 @@ from shared.ids import new_id
 CLIENTS = 64
 POOL = 8
 POLL_EVENTS = 500
-# Made before the clock starts: more than can be taken.
-EVENTS_A_SECOND = 20_000
+# Made before the clock starts, so that the clock times the product and not its caller: more than can be taken.
+MADE_A_SECOND = 30_000
 TOPIC = AwardsProposed.topic
 events: list[tuple[str, dict[str, str], bytes]] = []
+proposals: list[Asked] = []
 AT = datetime(2025, 9, 1, 1, 0, tzinfo=UTC)
 LINES = [line.id for line in policy.current().funds[0].lines][:10]
 PLACE = "huancui"
@@ -57,7 +58,12 @@ async def main(kind: str, *, seconds: float) -> Report:
     )
     database = open_database(settings)
     load = {"writer": through_the_writer, "per_request": one_call_a_request, "events": from_events}[kind]
-    events.extend(proposed(number) for number in range(EVENTS_A_SECOND * round(seconds) if kind == "events" else 0))
+    make = range(round(MADE_A_SECOND * seconds))
+    # The last is taken first, and ids rise as in life.
+    if kind == "events":
+        events.extend(reversed([proposed(number) for number in make]))
+    if kind == "writer":
+        proposals.extend(reversed([asked(number) for number in make]))
     # As every process of the product does.
     gc.collect()
     gc.freeze()
@@ -89,8 +95,8 @@ async def through_the_writer(database: Database, stop_s: float, latencies_s: lis
     """The writer of the product, in this process: journal with hash chain, balances, reservations, outbox."""
     writer = Writer(database=database, catalogue=policy.current())
 
-    async def reserve(number: int) -> None:
-        (entry,) = await writer.take(asked(number))
+    async def reserve(_number: int) -> None:
+        (entry,) = await writer.take(proposals.pop())
         assert entry.outcome == "posted", entry
 
     return await clients(CLIENTS, stop_s=stop_s, latencies_s=latencies_s, act=reserve)

@@ -67,9 +67,9 @@ FROM generate_series(1, $2::bigint) AS n,
 """
 _RESERVATIONS = """
 INSERT INTO budget.reservation (application_id, proposal_id, state, case_number, applicant_uscc, fiscal_year, line_id, jurisdiction_id, amount_fen,
-    policy_version, funding_source, expenditure_category, proposed_on, changed_at)
+    policy_version, funding_source, expenditure_category, proposed_on, changed_at, place)
 SELECT application_id, proposal_id, 'reserved', document, $2, fiscal_year, line_id, jurisdiction_id, amount_fen,
-    policy_version, funding_source, expenditure_category, effective_on, booked_at
+    policy_version, funding_source, expenditure_category, effective_on, booked_at, seq
 FROM budget.journal WHERE seq > $1 ORDER BY seq
 """
 _CASES = """

@@ -23,9 +23,9 @@ BEGIN
         proposal, 'yardstick', 'city_hr_industry_fund', 'LD', 'reward', '2025-09-01T01:00:00Z', '2025-09-01', 'yardstick', proposal::text, 0,
         '\x00', decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'));
     INSERT INTO reservation (application_id, proposal_id, state, case_number, applicant_uscc, fiscal_year, line_id, jurisdiction_id, amount_fen,
-        policy_version, funding_source, expenditure_category, proposed_on, changed_at)
+        policy_version, funding_source, expenditure_category, proposed_on, changed_at, place)
     VALUES (case_id, proposal, 'reserved', 'LD', '91990000MA0000015Q', 2025, line, place, fen, 'yardstick', 'city_hr_industry_fund', 'reward',
-        '2025-09-01', '2025-09-01T01:00:00Z');
+        '2025-09-01', '2025-09-01T01:00:00Z', seq_before + 1);
     INSERT INTO stream (topic, key, last_seq) VALUES ('budget.events', case_id::text, 1);
     INSERT INTO outbox (event_id, topic, key, event_seq, headers, payload)
     VALUES (gen_random_uuid(), 'budget.events', case_id::text, 1, jsonb_build_object('ce_type', 'budget.funds_reserved.v1'),

@@ -12,6 +12,7 @@ from services.applications.application import queries
 from services.applications.application.commands import By
 from services.applications.application.rules import check_filer, sees_own_only
 from services.applications.exit.commands import leave_case, lock_case
+from services.applications.funding.rules import Remedy, remedy_for
 from services.applications.intake.rules import STATE_TEXTS, WAITING_ON_TITLES_ZH, Actor, OpenPoints, State, next_step
 from services.applications.matter.api import SameMatterView
 from services.applications.matter.queries import same_matters
@@ -80,10 +81,10 @@ class ApplicationView(BaseModel):
     changed_at: datetime
 
     @classmethod
-    def of(cls, row: AnyRow, *, points: OpenPoints) -> "ApplicationView":
+    def of(cls, row: AnyRow, *, points: OpenPoints, remedy: Remedy | None) -> "ApplicationView":
         state = State(row.state)
         stages = catalogue().policy(row.policy_id).stages_on(row.filed_on)
-        next_zh, next_en = next_step(state, stage=next((stage for stage in stages if stage.id == row.stage), None))
+        next_zh, next_en = remedy or next_step(state, stage=next((stage for stage in stages if stage.id == row.stage), None))
         derived = {
             "state_zh": STATE_TEXTS[state].title_zh,
             "waiting_on_zh": [WAITING_ON_TITLES_ZH[who] for who in row.waiting_on],
@@ -189,7 +190,7 @@ async def list_applications(
             start = place_after(changed_after)
             changed = await queries.changed_applications(tx, caller=caller, after=start, limit=limit)
             end = Place(changed[-1].place, changed[-1].id) if changed else start
-            return ChangedPage(rows=await _views(tx, changed), changed_after=end.written())
+            return ChangedPage(rows=await _views(tx, changed, reader=caller), changed_after=end.written())
         filters = {
             "state": state,
             "item_id": item_id,
@@ -200,13 +201,15 @@ async def list_applications(
             "portal_number": portal_number,
         }
         rows = await queries.list_applications(tx, caller=caller, filters=filters, after=id_of_last(cursor), limit=limit)
-        views = await _views(tx, rows)
+        views = await _views(tx, rows, reader=caller)
     return Page(rows=views, next_cursor=write_cursor(str(rows[-1].id)) if len(rows) == limit else None)
 
 
-async def _views(tx: Tx, rows: Sequence[AnyRow]) -> list[ApplicationView]:
+async def _views(tx: Tx, rows: Sequence[AnyRow], *, reader: Caller) -> list[ApplicationView]:
     points = await queries.open_points_of(tx, rows, catalogue=catalogue())
-    return [ApplicationView.of(row, points=points.get(row.id, OpenPoints())) for row in rows]
+    # What the officers do about a refusal is not the applicants' next step.
+    codes = {} if sees_own_only(reader) else await queries.codes_of_refusals(tx, rows)
+    return [ApplicationView.of(row, points=points.get(row.id, OpenPoints()), remedy=remedy_for(codes.get(row.id))) for row in rows]
 
 
 @applications.get("/v1/applications/{application_id}", summary="One application with its whole history | 申报详情与全过程记录")
@@ -215,7 +218,7 @@ async def get_application(
 ) -> WholeApplication:
     async with live.snapshot() as tx:
         row = await queries.get_application(tx, application_id=application_id, caller=caller)
-        (view,) = await _views(tx, [row])
+        (view,) = await _views(tx, [row], reader=caller)
         steps = await queries.history(tx, application_id=application_id)
         decided = [] if sees_own_only(caller) else await queries.decisions(tx, application_id=application_id)
         late = await queries.late_changes(tx, application_id=application_id)
@@ -270,7 +273,7 @@ async def _leave(
         who = By(caller=caller.id, officer=_officer(caller, body=body, by=by))
         await leave_case(tx, case, target=target, by=by, reason=body.reason, who=who, catalogue=catalogue(), moment=live.now())
         row = await queries.get_application(tx, application_id=application_id, caller=caller)
-        (view,) = await _views(tx, [row])
+        (view,) = await _views(tx, [row], reader=caller)
         return await once.keep(tx, view, status=200, headers=etag(row.version))
 
 

@@ -9,10 +9,10 @@ from sqlalchemy import BigInteger, ColumnElement, Text, cast, func, literal, sel
 from services.applications.application.commands import Case, case_of
 from services.applications.application.rules import no_such_application, sees_own_only
 from services.applications.application.tables import Xid8, application, late_change, step
-from services.applications.intake.rules import BEFORE_ACCEPTANCE, OpenPoints, open_points
+from services.applications.intake.rules import BEFORE_ACCEPTANCE, OpenPoints, State, open_points
 from services.applications.item.rules import Applicant, Park
 from services.applications.known import queries as known
-from services.applications.policy.catalogue import Catalogue
+from services.applications.policy.catalogue import Catalogue, MoneyStepId
 from services.applications.review.tables import decision
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
@@ -100,6 +100,19 @@ def points_of(case: Case, *, content: Mapping[str, Any], catalogue: Catalogue, a
         park=park,
         filed_on=case.filed_on,
     )
+
+
+async def codes_of_refusals(tx: Tx, rows: Sequence[AnyRow]) -> dict[UUID, str]:
+    """By id, of those in review: why the budget refused to reserve for them, the last time that it did."""
+    ids = [row.id for row in rows if row.state == State.IN_REVIEW]
+    if not ids:
+        return {}
+    refusals = select(step.c.application_id, step.c.facts["reason_code"].astext.label("code")).where(
+        step.c.application_id.in_(ids), step.c.action == MoneyStepId.RESERVATION_REFUSED
+    )
+    # Those of a case in their order: the last one stays.
+    found = await tx.execute(refusals.order_by(step.c.application_id, step.c.id))
+    return {application_id: code for application_id, code in found if code is not None}
 
 
 async def history(tx: Tx, *, application_id: UUID) -> Sequence[AnyRow]:

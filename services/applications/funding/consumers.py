@@ -74,7 +74,7 @@ async def on_answer(tx: Tx, event: MoneyEvent) -> None:
         clause=rule.clause,
         rule_version=rule.version,
         reason=getattr(event, "reason", None),
-        facts={"voucher": voucher} if (voucher := getattr(event, "voucher", None)) else {},
+        facts={name: told for name in ("voucher", "reason_code") if (told := getattr(event, name, None))},
     )
     (moved,) = await move_cases(tx, [move], by=BUDGET, moment=moment)
     if transition is not None:

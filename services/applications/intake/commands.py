@@ -21,7 +21,15 @@ from services.applications.row.queries import (
     rows_with_taken_key,
     rows_with_taken_number,
 )
-from services.applications.row.rules import RowVerdict, check_portal_number, filed_meanwhile, judge_row, portal_number_taken, row_fingerprint
+from services.applications.row.rules import (
+    RowVerdict,
+    check_portal_number,
+    filed_meanwhile,
+    judge_row,
+    kept_portal_number,
+    portal_number_taken,
+    row_fingerprint,
+)
 from shared import outbox
 from shared.caller import Caller, require_creating_in
 from shared.city import City
@@ -134,7 +142,10 @@ def _judge(call: _Call, row: Row, *, background: Background) -> None:
         status: RowStatus = "in-review" if verdict is RowVerdict.IN_REVIEW else "unchanged"
         call.outcomes[row.row_reference] = _as_it_stands(call, row, standing=standing, applicant=background.applicant, status=status)
         return
-    filing = row.filing if standing is None else _correction(row.filing, standing=standing, moment=call.moment)
+    filing = row.filing
+    if standing is not None:
+        row = replace(row, portal_number=kept_portal_number(row.portal_number, kept=standing.case.portal_number))
+        filing = _correction(filing, standing=standing, moment=call.moment)
     park = call.parks.get(filing.claim.park_code or "")
     judgement = judge_filing(call.ground.catalogue, filing=filing, applicant=background.applicant, park=park)
     _take_for_itself(call, row, judgement=judgement)

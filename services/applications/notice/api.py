@@ -1,7 +1,7 @@
 """Public notices over HTTP: opened by the city, read by everyone."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Response
@@ -19,6 +19,7 @@ from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.live import Live as LiveState
 from shared.paging import Cursor, Limit, Page
+from shared.visible import Visible
 from shared.web import Live, Wire, router
 
 notices = router("notices")
@@ -33,7 +34,7 @@ class OpenNotice(Wire):
 class SupersedeNotice(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "公示内容更正，重新计算公示期"}]})
 
-    reason: str = Field(min_length=4, max_length=1_000)
+    reason: Annotated[str, Field(min_length=4, max_length=1_000), Visible(4)]
 
 
 class NoticeView(BaseModel):
@@ -53,15 +54,18 @@ class NoticeView(BaseModel):
 
 
 class NoticeCaseView(BaseModel):
+    """`state` is ended once the case was withdrawn, refused or lapsed: what was published stays, and nobody is supported by it any more."""
+
     application_id: UUID
     applicant_uscc: str
     applicant_name: str
     item_id: str
     amount_fen: int
+    state: Literal["listed", "ended"]
 
     @classmethod
     def of(cls, row: AnyRow) -> "NoticeCaseView":
-        return cls.model_validate(row, from_attributes=True)
+        return cls.model_validate({**row._mapping, "state": "ended" if row.has_ended else "listed"})
 
 
 class PublishedNotice(NoticeView):
@@ -96,10 +100,7 @@ async def list_notices(_: Annotated[None, anyone()], live: Live, limit: Limit = 
     async with live.snapshot() as tx:
         rows = await queries.list_notices(tx, after=after, limit=limit)
         cases = await queries.cases_of(tx, notice_ids=[row.id for row in rows])
-    views = [
-        PublishedNotice(**NoticeView.of(Notice.of(row)).model_dump(), cases=[NoticeCaseView.of(case) for case in cases if case.notice_id == row.id])
-        for row in rows
-    ]
+    views = [PublishedNotice(**NoticeView.of(Notice.of(row)).model_dump(), cases=[NoticeCaseView.of(case) for case in cases[row.id]]) for row in rows]
     last = rows[-1] if len(rows) == limit else None
     return Page(rows=views, next_cursor=LastOfDay(last.first_day, last.id).written() if last else None)
 

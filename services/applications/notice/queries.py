@@ -7,6 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text, tuple_
 
+from services.applications.application.tables import application
+from services.applications.intake.rules import ENDED
 from services.applications.notice.rules import UNDECIDED, NoticeDays, NoticeState, ObjectionState
 from services.applications.notice.tables import notice, notice_case, objection
 from shared.db import AnyRow, Tx
@@ -79,5 +81,11 @@ async def list_notices(tx: Tx, *, after: tuple[date, UUID] | None, limit: int) -
     return (await tx.execute(statement)).all()
 
 
-async def cases_of(tx: Tx, *, notice_ids: Sequence[UUID]) -> Sequence[AnyRow]:
-    return (await tx.execute(select(notice_case).where(notice_case.c.notice_id.in_(notice_ids)).order_by(notice_case.c.application_id))).all()
+async def cases_of(tx: Tx, *, notice_ids: Sequence[UUID]) -> dict[UUID, list[AnyRow]]:
+    """By notice, each as it was published, and whether it has ended since."""
+    has_ended = application.c.state.in_(sorted(ENDED)).label("has_ended")
+    listed = select(notice_case, has_ended).join(application, application.c.id == notice_case.c.application_id)
+    by_notice: dict[UUID, list[AnyRow]] = {notice_id: [] for notice_id in notice_ids}
+    for row in await tx.execute(listed.where(notice_case.c.notice_id.in_(notice_ids)).order_by(notice_case.c.application_id)):
+        by_notice[row.notice_id].append(row)
+    return by_notice

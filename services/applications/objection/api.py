@@ -18,6 +18,7 @@ from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.visible import Visible
 from shared.web import IfMatch, Live, Wire, etag, require_version, router
 
 objections = router("objections")
@@ -37,7 +38,7 @@ class EnterObjection(Wire):
 
     notice_id: UUID
     application_id: UUID
-    grounds: str = Field(min_length=4, max_length=4_000)
+    grounds: Annotated[str, Field(min_length=4, max_length=4_000), Visible(4)]
     received_at: AwareDatetime
 
 

@@ -13,6 +13,7 @@ from shared import uscc
 from shared.caller import Caller, require_scope
 from shared.errors import Conflict, Forbidden, Refusal
 from shared.money import yuan_text
+from shared.visible import visible_count
 
 DECISIONS_PER_CALL_MAX = 300
 REASON_CHARS_MIN = 4
@@ -208,10 +209,10 @@ def decider_for(caller: Caller, *, stage_id: str, stages: Sequence[Stage], waiti
 def check_reason(reason: str | None, *, pointer: str) -> str:
     """The reason without outer space; what goes against somebody is never done without one."""
     text = (reason or "").strip()
-    if len(text) < REASON_CHARS_MIN:
+    if visible_count(text) < REASON_CHARS_MIN:
         raise ReasonMissing(
-            f"Give the reason in at least {REASON_CHARS_MIN} characters.",
-            detail_zh=f"请说明理由（至少{REASON_CHARS_MIN}个字）。",
+            f"Give the reason in at least {REASON_CHARS_MIN} visible characters.",
+            detail_zh=f"请说明理由（至少{REASON_CHARS_MIN}个可见字符）。",
             pointer=pointer,
         )
     if len(text) > REASON_CHARS_MAX:

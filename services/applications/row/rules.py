@@ -43,6 +43,14 @@ class PortalNumberTaken(Conflict):
     remedy_zh = "每件申报请使用各自的办件编号。"
 
 
+class PortalNumberFixed(Conflict):
+    code = "portal-number-fixed"
+    title_en = "The portal number of this application stays"
+    title_zh = "办件编号不得变更"
+    remedy_en = "Send the correction under the first number. If it really is another matter, withdraw this one and file anew."
+    remedy_zh = "请使用原办件编号报送更正；确属另一办件的，请撤回后重新申报。"
+
+
 class RowVerdict(StrEnum):
     NEW = "new"
     UNCHANGED = "unchanged"
@@ -93,6 +101,20 @@ def check_portal_number(number: str | None, *, channel: str) -> None:
         raise PortalNumberMissing(
             "Name the number under which the portal keeps this application.", detail_zh="请填写一网通办办件编号。", pointer="/portal_number"
         )
+
+
+def kept_portal_number(number: str | None, *, kept: str | None) -> str | None:
+    """The number of a correction: under the first one the portal goes on getting records. One may come later, and none leaves the first.
+
+    Raises PortalNumberFixed.
+    """
+    if number is not None and kept is not None and number != kept:
+        raise PortalNumberFixed(
+            f"The application has the portal number {kept!r}; the correction says {number!r}.",
+            detail_zh=f"该申报的办件编号为{kept!r}，更正中填写的是{number!r}。",
+            pointer="/portal_number",
+        )
+    return kept if number is None else number
 
 
 def portal_number_taken(number: str) -> PortalNumberTaken:

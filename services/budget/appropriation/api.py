@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.budget import policy
 from services.budget.appropriation import commands, queries
-from services.budget.edge import act_of
+from services.budget.edge import Document, act_of
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import may
 from shared.caller import Caller
@@ -35,7 +35,7 @@ class RecordAppropriation(Wire):
 
     fiscal_year: FiscalYear
     amount_fen: Fen
-    document: Annotated[str, Field(min_length=1, max_length=100)]
+    document: Document
     approved_on: Day
 
 

@@ -12,7 +12,7 @@ from services.budget import policy
 from services.budget.bank import commands, queries
 from services.budget.bank.commands import RowAnswer
 from services.budget.bank.rules import ROWS_PER_FILE_MAX, BankOutcome, BankRow, Effect, ToReconcile
-from services.budget.edge import BankReason, Document, act_of
+from services.budget.edge import Document, Remark, act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payee.rules import without_numbers
 from services.budget.policy import paying
@@ -43,7 +43,7 @@ class BankRowBody(Wire):
     outcome: BankOutcome
     settled_on: Day
     amount_fen: Fen | None = None
-    reason: BankReason | None = None
+    reason: Remark | None = None
 
     @model_validator(mode="after")
     def check_reason(self) -> Self:

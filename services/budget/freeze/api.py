@@ -9,7 +9,7 @@ from pydantic import BaseModel, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.budget import policy
-from services.budget.edge import Document, DryRun, LineId, Reason, act_of, example, rehearsable
+from services.budget.edge import Document, DryRun, LineId, Remark, act_of, example, rehearsable
 from services.budget.freeze import commands, queries
 from services.budget.freeze.rules import Scope
 from services.budget.ledger.rules import require_whole_city
@@ -19,6 +19,7 @@ from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.visible import Name
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -41,8 +42,8 @@ class OrderFreeze(Wire):
     application_id: UUID | None = None
     line_id: LineId | None = None
     document: Document
-    authority: Document
-    reason: Reason
+    authority: Name
+    reason: Remark
     ordered_on: Day
 
     @model_validator(mode="after")

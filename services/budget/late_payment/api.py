@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from services.budget import policy
 from services.budget.edge import act_of
@@ -18,6 +18,7 @@ from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.visible import Reason
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -30,7 +31,7 @@ class DecideLatePayment(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [{"outcome": "bank_error", "reason": "银行重复推送，经电话核实款项未到账"}]})
 
     outcome: LateOutcome
-    reason: Annotated[str, Field(min_length=4, max_length=500)]
+    reason: Reason
 
 
 class LatePaymentView(BaseModel):

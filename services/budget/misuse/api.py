@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.budget import policy
-from services.budget.edge import Document, DryRun, JurisdictionId, Reason, act_of, example, rehearsable, require_jurisdiction
+from services.budget.edge import Document, DryRun, JurisdictionId, act_of, example, rehearsable, require_jurisdiction
 from services.budget.ledger.rules import require_whole_city
 from services.budget.misuse import commands, queries
 from services.budget.misuse.commands import RECOVERIES_PER_CASE_MAX, NewCase, ToRecover
@@ -22,6 +22,7 @@ from shared.idempotency import Once
 from shared.money import Fen
 from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
 from shared.uscc import Uscc
+from shared.visible import Name, Reason
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -50,7 +51,7 @@ class OpenMisuseCase(Wire):
     jurisdiction_id: JurisdictionId | None = None
     article: Article
     document: Document
-    authority: Document
+    authority: Name
     reason: Reason
     found_on: Day
     recover: list[Recover] = Field(default=[], max_length=RECOVERIES_PER_CASE_MAX)

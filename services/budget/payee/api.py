@@ -18,6 +18,7 @@ from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.uscc import Uscc
+from shared.visible import Name
 from shared.web import Live, Wire, etag
 from shared.web import router as new_router
 
@@ -46,9 +47,9 @@ class EnterPayeeAccount(Wire):
 
     application_id: UUID | None = None
     uscc: Uscc | None = None
-    account_name: Annotated[str, Field(min_length=2, max_length=100)]
+    account_name: Name
     account_number: Annotated[AccountNumber, Field(repr=False)]
-    bank_name: Annotated[str, Field(min_length=2, max_length=100)]
+    bank_name: Name
     bank_code: BankCode | None = None
 
     @model_validator(mode="after")

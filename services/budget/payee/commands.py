@@ -13,7 +13,7 @@ from services.budget.payee import rules
 from services.budget.payee.rules import CURRENT, PayeeState
 from services.budget.payee.tables import payee_account
 from services.budget.sealing import MARK_BYTES, Seal
-from shared.caller import Caller, require_creating_in
+from shared.caller import Caller
 from shared.db import AnyRow, Tx
 from shared.ids import new_id
 
@@ -131,9 +131,9 @@ async def _jurisdiction(tx: Tx, account: NewAccount, *, caller: Caller) -> str |
         require_whole_city(caller)
         return None
     found: str | None = (await tx.execute(_JURISDICTION, {"application_id": account.application_id})).scalar_one_or_none()
-    if found is None:
+    if found is None or not caller.covers(found):
+        # The same of another district's case: which district it is in is not told.
         raise rules.UnknownCase("No award of this case was ever proposed here.", detail_zh="该案件尚未提出资金安排。", pointer="/application_id")
-    require_creating_in(caller, found, pointer="/application_id")
     return found
 
 

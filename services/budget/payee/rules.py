@@ -13,9 +13,12 @@ from shared.errors import Conflict, NotFound, Refusal
 DIGITS_MIN = 10
 DIGITS_MAX = 32
 BANK_CODE_DIGITS = 12
-_GAPS = re.compile(r"[\s-]+")
-# What a bank writes as a reason may repeat the number, in full width and with gaps.
-_LONG_NUMBER = re.compile(r"[0-9](?:[\s-]?[0-9]){9,}")
+# What stands between the digits of a number: blanks, dashes of every length, and what is not drawn at all (joiners, fillers, directions).
+_UNSEEN = r"\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\ufe00-\ufe0f\ufeff"
+_GAP = rf"[\s\-\u2010-\u2015\u2212{_UNSEEN}]"
+_GAPS = re.compile(f"{_GAP}+")
+# What a bank writes as a reason may repeat the number, in full width and with gaps of any width.
+_LONG_NUMBER = re.compile(f"[0-9](?:{_GAP}*[0-9]){{{DIGITS_MIN - 1},}}")
 
 
 class PayeeState(StrEnum):

@@ -10,7 +10,6 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from services.budget import policy
 from services.budget.edge import act_of, seal_of
 from services.budget.payee.rules import AccountNumber, masked_number, without_numbers
 from services.budget.payment import commands, queries
@@ -27,6 +26,7 @@ from shared.idempotency import Answered, Attempt, Once, answer_together
 from shared.live import Live as LiveState
 from shared.observability import current_trace_id, current_traceparent
 from shared.paging import Cursor, Limit, Page, id_of_last, page_of
+from shared.visible import Reason
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -78,7 +78,7 @@ class ApprovePaymentOrder(Wire):
 
     model_config = _example({"acknowledgement": "省人社厅批复同意用于园区服务设施"})
 
-    acknowledgement: Annotated[str, Field(min_length=4, max_length=500)] | None = None
+    acknowledgement: Reason | None = None
 
     def ground(self) -> str | None:
         return None if self.acknowledgement is None else without_numbers(self.acknowledgement)
@@ -104,7 +104,7 @@ class ApprovePaymentOrders(Wire):
 class RejectPaymentOrder(Wire):
     model_config = _example({"reason": "户名与单位名称不一致"})
 
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    reason: Reason
 
 
 class PayeeView(BaseModel):
@@ -335,7 +335,7 @@ async def _approve_together(live: LiveState, calls: Sequence[ApprovalCall]) -> l
 
         async def approve(places: Sequence[int]) -> list[Answered | Refusal]:
             approvals = [calls[place].approval(moment) for place in places]
-            approved = await commands.approve_orders(tx, approvals, catalogue=policy.current(), paying=paying.current())
+            approved = await commands.approve_orders(tx, approvals, paying=paying.current())
             return [_answered(answer, once=calls[place].once) for answer, place in zip(approved, places, strict=True)]
 
         return await answer_together(tx, [call.once for call in calls], choose=choose, act=approve)
@@ -357,7 +357,7 @@ async def approve_payment_orders(
         steps = [Step(order_id=each.payment_order_id, version=each.version, acknowledgement=each.ground()) for each in body.orders]
         moment, trace = live.now(), current_traceparent()
         approvals = [ApprovalCall(step, caller, once, trace).approval(moment) for step in steps]
-        answers = await commands.approve_orders(tx, approvals, catalogue=policy.current(), paying=paying.current())
+        answers = await commands.approve_orders(tx, approvals, paying=paying.current())
         return await once.keep(tx, OrderResults.of(answers, status="changed"), status=200)
 
 

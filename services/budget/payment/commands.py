@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import insert, text
 from sqlalchemy.dialects.postgresql import insert as insert_unless
 
+from services.budget.entry.commands import lock_books
 from services.budget.freeze.queries import in_force
 from services.budget.freeze.rules import check_case_free
 from services.budget.ledger import commands as ledger
@@ -18,7 +19,6 @@ from services.budget.payee.rules import AccountDiffers, PayeeState
 from services.budget.payment import queries, rules
 from services.budget.payment.rules import Order, OrderState, Reserved
 from services.budget.payment.tables import payable, payment_acknowledgement, payment_order
-from services.budget.policy.catalogue import Catalogue
 from services.budget.policy.paying import Caution, Paying
 from services.budget.sealing import Seal
 from services.budget.waiting import commands as waiting
@@ -68,7 +68,6 @@ SELECT o.id, o.state, o.version, o.maker, o.checker, o.notice_number, o.payee_ac
 FROM payment_order o JOIN reservation r USING (application_id, proposal_id) JOIN payee_account a ON a.id = o.payee_account_id
 WHERE o.id = ANY(CAST(:ids AS uuid[])) ORDER BY o.id FOR UPDATE OF o
 """)
-_YEARS = text("SELECT DISTINCT fiscal_year FROM payment_order WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY fiscal_year")
 _CHECK = text("""
 UPDATE payment_order SET state = 'checked', checker = :checker, checked_at = :at, version = version + 1 WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
@@ -158,10 +157,10 @@ async def check_orders(tx: Tx, steps: Sequence[Step], *, seal: Seal, caller: Cal
     return await _shown(tx, judged)
 
 
-async def approve_orders(tx: Tx, approvals: Sequence[Approval], *, catalogue: Catalogue, paying: Mapping[str, Paying]) -> list[Answer]:
+async def approve_orders(tx: Tx, approvals: Sequence[Approval], *, paying: Mapping[str, Paying]) -> list[Answer]:
     """财政 审批: the money is on its way from here on, and nobody can have it back but the bank."""
     steps = [each.step for each in approvals]
-    await _lock_funds(tx, [step.order_id for step in steps], catalogue=catalogue)
+    await lock_books(tx)
     freezes = await in_force(tx)
     locked = await _lock(tx, steps)
 
@@ -229,14 +228,6 @@ async def reject_order(tx: Tx, step: Step, *, reason: str, caller: Caller, act: 
         await tx.execute(_REJECT, {"id": step.order_id, "rejected_by": act.caller, "reason": reason})
     (answer,) = await _shown(tx, judged)
     return answer
-
-
-async def _lock_funds(tx: Tx, ids: Sequence[UUID], *, catalogue: Catalogue) -> None:
-    """The years of an order never change, so they may be looked up before the locks."""
-    for fiscal_year in (await tx.execute(_YEARS, {"ids": list(ids)})).scalars():
-        fund = catalogue.fund_spending_in(fiscal_year)
-        assert fund is not None, f"the fund of {fiscal_year} is gone from the policy"
-        await ledger.lock_fund(tx, fiscal_year=fiscal_year, policy_id=fund.id)
 
 
 async def _lock(tx: Tx, steps: Sequence[Step]) -> dict[UUID, AnyRow]:

@@ -194,9 +194,9 @@ def check_checking(order: Order, *, version: int, checker: str) -> None:
 
 
 def check_approving(order: Order, *, version: int, approver: str) -> None:
-    """The last moment at which the money could still be had back."""
+    """The last moment at which the money could still be had back: by nobody who chose what is paid, or to where."""
     _check_step(order, version=version, expected=OrderState.CHECKED)
-    if approver in (order.maker, order.checker):
+    if approver in (order.maker, order.checker, order.account_entered_by):
         raise _same_person()
     check_no_late_payment(has_late_payment=order.has_late_payment)
     if order.account_state is not PayeeState.CONFIRMED:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.budget import policy
 from services.budget.bank.api import BankRowResult
-from services.budget.edge import act_of, seal_of
+from services.budget.edge import Document, act_of, seal_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payee.rules import masked_number
 from services.budget.payment.rules import OrderState
@@ -42,7 +42,7 @@ class MakePaymentRequest(Wire):
     )
 
     fiscal_year: Annotated[int, Field(strict=True, ge=2000, le=2999)]
-    quota_document: Annotated[str, Field(min_length=1, max_length=100)]
+    quota_document: Document
     payment_order_ids: list[UUID] = Field(min_length=1, max_length=ORDERS_PER_REQUEST_MAX)
 
 
@@ -51,7 +51,7 @@ class ImportPaymentRequestRows(Wire):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"document": "支付回单20250930", "content_base64": _CONTENT}]})
 
-    document: Annotated[str, Field(min_length=1, max_length=100)]
+    document: Document
     content_base64: Annotated[str, Field(min_length=1, max_length=CONTENT_CHARACTERS_MAX, repr=False)]
 
 

@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.budget import policy
-from services.budget.edge import act_of
+from services.budget.edge import Document, act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.performance import commands, queries
 from services.budget.performance.commands import NewTarget
@@ -18,6 +18,7 @@ from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.visible import Visible
 from shared.web import Live, Wire
 from shared.web import router as new_router
 
@@ -56,7 +57,7 @@ class RecordPerformanceTarget(Wire):
     unit: Annotated[str, Field(min_length=1, max_length=20)]
     target: Quantity
     weight_percent: Annotated[int, Field(strict=True, ge=1, le=100)]
-    document: Annotated[str, Field(min_length=1, max_length=100)]
+    document: Document
 
 
 class RecordSelfEvaluation(Wire):
@@ -64,8 +65,8 @@ class RecordSelfEvaluation(Wire):
 
     performance_target_id: UUID
     actual: Quantity
-    document: Annotated[str, Field(min_length=1, max_length=100)]
-    explanation: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+    document: Document
+    explanation: Annotated[str, Field(min_length=4, max_length=1_000), Visible(4)] | None = None
 
 
 class PerformanceTargetView(BaseModel):

@@ -23,22 +23,22 @@ AWARDS_PER_CALL_MAX = 4_000
 
 _PICTURE = "SELECT * FROM read_picture($1, $2, $3, $4, $5)"
 # Where an entry has what a reservation has too.
-APPLICATION_AT, PROPOSAL_AT, YEAR_AT, AMOUNT_AT, EFFECTIVE_AT = (
-    Entry._fields.index(name) for name in ("application_id", "proposal_id", "fiscal_year", "amount_fen", "effective_on")
+SEQ_AT, APPLICATION_AT, PROPOSAL_AT, YEAR_AT, AMOUNT_AT, EFFECTIVE_AT = (
+    Entry._fields.index(name) for name in ("seq", "application_id", "proposal_id", "fiscal_year", "amount_fen", "effective_on")
 )
 _ENTER = """
 INSERT INTO reservation (application_id, proposal_id, state, case_number, applicant_uscc, fiscal_year, line_id, jurisdiction_id, amount_fen,
-    policy_version, funding_source, expenditure_category, reason, proposed_on, changed_at)
+    policy_version, funding_source, expenditure_category, reason, proposed_on, changed_at, place)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::bigint[],
-    $10::text[], $11::text[], $12::text[], $13::text[], $14::date[], $15::timestamptz[])
+    $10::text[], $11::text[], $12::text[], $13::text[], $14::date[], $15::timestamptz[], $16::bigint[])
 """
 _RELEASE_EARLY = """
 UPDATE reservation r SET state = 'released', case_number = c.case_number, applicant_uscc = c.applicant_uscc, fiscal_year = c.fiscal_year,
     line_id = c.line_id, jurisdiction_id = c.jurisdiction_id, amount_fen = c.amount_fen, proposed_on = c.proposed_on, changed_at = c.changed_at
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::bigint[],
-    $10::text[], $11::text[], $12::text[], $13::text[], $14::date[], $15::timestamptz[])
+    $10::text[], $11::text[], $12::text[], $13::text[], $14::date[], $15::timestamptz[], $16::bigint[])
     AS c (application_id, proposal_id, state, case_number, applicant_uscc, fiscal_year, line_id, jurisdiction_id, amount_fen,
-    policy_version, funding_source, expenditure_category, reason, proposed_on, changed_at)
+    policy_version, funding_source, expenditure_category, reason, proposed_on, changed_at, place)
 WHERE r.application_id = c.application_id AND r.proposal_id = c.proposal_id
 """
 _NOTE = """
@@ -56,7 +56,7 @@ async def take_proposals(tx: Tx, batch: Sequence[Asked], *, catalogue: Catalogue
     books, picture = await read_picture(tx, batch, catalogue=catalogue)
     decisions = decide(batch, picture=picture, catalogue=catalogue)
     written = first_legs(await append_vouchers(tx, decisions.vouchers, books=books))
-    await _enter(tx, decisions)
+    await _enter(tx, decisions, written=written)
     await announce(tx, events_of(decisions, written=written), traceparents=traceparents_of(decisions))
     return decisions, written
 
@@ -101,7 +101,7 @@ def _known(row: ByName) -> dict[UUID, list[Known]]:
 
 
 def _purses(row: ByName, *, years: Sequence[int], freezes: Sequence[Freeze], catalogue: Catalogue) -> dict[int, Purse]:
-    purses = {year: Purse(fund=fund, pools=[], freezes=freezes) for year in years if (fund := catalogue.fund_of_year(year)) is not None}
+    purses = {year: Purse(fund=fund, pools=[], freezes=freezes) for year in years if (fund := catalogue.fund_spending_in(year)) is not None}
     for year, origin, line_id, jurisdiction_id, free_fen in _rows(row, "pool_years", "pool_origins", "pool_lines", "pool_jurisdictions", "pools_fen"):
         if year in purses:
             pool = account(AccountName.AVAILABLE, fiscal_year=year, origin_year=origin, line_id=line_id, jurisdiction_id=jurisdiction_id)
@@ -124,17 +124,17 @@ def traceparents_of(decisions: Decisions) -> list[str | None]:
 
 
 def _is_strict(year: int, *, catalogue: Catalogue) -> bool:
-    fund = catalogue.fund_of_year(year)
+    fund = catalogue.fund_spending_in(year)
     return fund is not None and fund.waiting.waiting_rule is WaitingRule.STRICT
 
 
-async def _enter(tx: Tx, decisions: Decisions) -> None:
-    new = [answer for answer in decisions.answers if answer.state is not ReservationState.RELEASED]
+async def _enter(tx: Tx, decisions: Decisions, *, written: Sequence[Written]) -> None:
+    new = decisions.journaled
     early = [answer for answer in decisions.answers if answer.state is ReservationState.RELEASED]
     if new:
-        await fetch(tx, _ENTER, *reservation_columns(new))
+        await fetch(tx, _ENTER, *reservation_columns(new, places=[each.entry.seq for each in written]))
     if early:
-        await fetch(tx, _RELEASE_EARLY, *reservation_columns(early))
+        await fetch(tx, _RELEASE_EARLY, *reservation_columns(early, places=[None] * len(early)))
     if drawn := [answer for answer in new if answer.money and answer.parts and not is_plain(answer.parts, fiscal_year=answer.money.fiscal_year)]:
         await keep_parts(tx, [(answer.money, answer.parts) for answer in drawn if answer.money])
     if decisions.repeated:
@@ -142,23 +142,21 @@ async def _enter(tx: Tx, decisions: Decisions) -> None:
 
 
 def reservation_rows(decisions: Decisions, *, written: Sequence[Written]) -> list[tuple[str | None, ...]]:
-    """As append_batch takes them; what an entry has as text already is taken from there."""
+    """As append_batch takes them; what an entry has as text already is taken from there. The rank of a case is the number of its entry."""
     rows = []
     for answer, entry in zip(decisions.journaled, written, strict=True):
         award, money, texts = answer.award, answer.money, entry.texts
+        case = (texts[APPLICATION_AT], texts[PROPOSAL_AT], answer.state.value, award.case_number, award.applicant_uscc)
+        place = (texts[YEAR_AT], award.line_id, award.jurisdiction_id, texts[AMOUNT_AT])
         paid_by = (money.policy_version, money.funding_source, money.expenditure_category) if money else (None, None, None)
         reason = answer.refusal.detail_zh if answer.refusal else None
-        place = (texts[YEAR_AT], award.line_id, award.jurisdiction_id, texts[AMOUNT_AT])
-        days = (texts[EFFECTIVE_AT], instant_text(answer.asked.act.at))
-        rows.append(
-            (texts[APPLICATION_AT], texts[PROPOSAL_AT], answer.state.value, award.case_number, award.applicant_uscc, *place, *paid_by, reason, *days)
-        )
+        rows.append((*case, *place, *paid_by, reason, texts[EFFECTIVE_AT], instant_text(answer.asked.act.at), texts[SEQ_AT]))
     return rows
 
 
-def reservation_columns(answers: Sequence[Answer]) -> list[list[Any]]:
+def reservation_columns(answers: Sequence[Answer], *, places: Sequence[int | None]) -> list[list[Any]]:
     rows = []
-    for answer in answers:
+    for answer, place in zip(answers, places, strict=True):
         proposal, act, award, money = answer.asked.proposal, answer.asked.act, answer.award, answer.money
         rows.append(
             (
@@ -177,6 +175,7 @@ def reservation_columns(answers: Sequence[Answer]) -> list[list[Any]]:
                 answer.refusal.detail_zh if answer.refusal else None,
                 act.on,
                 act.at,
+                place,
             )
         )
     return [list(column) for column in zip(*rows, strict=True)]

@@ -174,7 +174,7 @@ def _answers(asked: Asked, *, fund: Fund | None, picture: Picture, decisions: De
         if before is ReservationState.RELEASED_EARLY:
             known[:] = [each for each in known if each.proposal_id != proposal.proposal_id]
             answer = Answer(asked, award, ReservationState.RELEASED)
-        elif isinstance(money := _money_or_refusal(award, proposal=proposal, fund=fund, known=known, closed=picture.closed), Refusal):
+        elif isinstance(money := _money_or_refusal(award, proposal=proposal, fund=fund, known=known, picture=picture), Refusal):
             answer = Answer(asked, award, ReservationState.REFUSED, refusal=money)
         elif parts := _parts(money, picture=picture):
             answer = Answer(asked, award, ReservationState.RESERVED, money, parts=parts)
@@ -281,12 +281,14 @@ def in_open_year(asked: Asked, *, closed: Collection[int], catalogue: Catalogue)
     return asked._replace(proposal=replace(asked.proposal, fiscal_year=year), act=act)
 
 
-def _money_or_refusal(award: Award, *, proposal: Proposal, fund: Fund | None, known: Sequence[Known], closed: Collection[int]) -> CaseMoney | Refusal:
+def _money_or_refusal(award: Award, *, proposal: Proposal, fund: Fund | None, known: Sequence[Known], picture: Picture) -> CaseMoney | Refusal:
+    purse = picture.purses.get(proposal.fiscal_year)
     if fund is None:
         return UnknownPolicy(f"No fund belongs to the policy {proposal.policy_id}.", detail_zh=f"政策{proposal.policy_id}没有对应的专项资金。")
-    if not fund.covers(proposal.fiscal_year):
+    # In the year after its last it spends what was carried (预算法 42, 实施条例 50), unless that year is another fund's.
+    if not fund.spends_in(proposal.fiscal_year) or purse is None or purse.fund.id != fund.id:
         return year_outside_term(proposal.fiscal_year, fund=fund)
-    if proposal.fiscal_year in closed:
+    if proposal.fiscal_year in picture.closed:
         return year_closed(proposal.fiscal_year, on=date(proposal.fiscal_year, 12, 31))
     line = fund.line(award.line_id)
     if line is None:
@@ -317,6 +319,8 @@ def _money_or_refusal(award: Award, *, proposal: Proposal, fund: Fund | None, kn
 
 def year_outside_term(fiscal_year: int, *, fund: Fund) -> YearOutsideTerm:
     return YearOutsideTerm(
-        f"The fund of {fund.id} is for the fiscal years {fund.first_year} to {fund.last_year}, not {fiscal_year} ({fund.clause}).",
-        detail_zh=f"{fund.title_zh}的预算年度为{fund.first_year}年至{fund.last_year}年，不含{fiscal_year}年（{fund.clause}）。",
+        f"The fund of {fund.id} is for the fiscal years {fund.first_year} to {fund.last_year} and, with what was carried, "
+        f"{fund.last_year + 1}; not for {fiscal_year} ({fund.clause}).",
+        detail_zh=f"{fund.title_zh}的预算年度为{fund.first_year}年至{fund.last_year}年，结转资金可用至{fund.last_year + 1}年，"
+        f"不含{fiscal_year}年（{fund.clause}）。",
     )

@@ -11,13 +11,13 @@ from pydantic_core import PydanticCustomError
 from services.budget import policy
 from services.budget.bank.api import BankRowResult, BankRowResults
 from services.budget.bank.rules import BankOutcome
-from services.budget.edge import act_of
+from services.budget.edge import Document, Remark, act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payment.rules import OrderState
 from services.budget.policy import paying
 from services.budget.quota import commands, queries, rules
 from services.budget.quota.commands import NewDocument
-from services.budget.quota.rules import PAYMENTS_PER_DOCUMENT_MAX, Document, QuotaState, Reported
+from services.budget.quota.rules import PAYMENTS_PER_DOCUMENT_MAX, QuotaState, Reported
 from shared.auth import may
 from shared.caller import Caller
 from shared.day import Day
@@ -50,7 +50,7 @@ class RecordQuotaDocument(Wire):
         }
     )
 
-    number: Annotated[str, Field(min_length=1, max_length=100)]
+    number: Document
     fiscal_year: Annotated[int, Field(strict=True, ge=2000, le=2999)]
     jurisdiction_id: Annotated[str, Field(min_length=1, max_length=40)]
     handed_down_on: Day
@@ -65,7 +65,7 @@ class ReportedPayment(Wire):
     settled_on: Day
     voucher: Annotated[str, Field(min_length=1, max_length=60)] | None = None
     amount_fen: Fen | None = None
-    reason: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    reason: Remark | None = None
 
     @model_validator(mode="after")
     def check_parts(self) -> Self:
@@ -92,7 +92,7 @@ class PostQuotaPayments(Wire):
         }
     )
 
-    document: Annotated[str, Field(min_length=1, max_length=100)]
+    document: Document
     rows: list[ReportedPayment] = Field(min_length=1, max_length=PAYMENTS_PER_DOCUMENT_MAX)
 
 
@@ -153,7 +153,7 @@ async def record_quota_document(
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer
-        document = Document(fiscal_year=body.fiscal_year, jurisdiction_id=body.jurisdiction_id, handed_down_on=body.handed_down_on)
+        document = rules.Document(fiscal_year=body.fiscal_year, jurisdiction_id=body.jurisdiction_id, handed_down_on=body.handed_down_on)
         new = NewDocument(number=body.number, document=document, payment_order_ids=body.payment_order_ids)
         act = act_of(once, moment=live.now())
         recorded = await commands.record_document(tx, new, caller=caller, act=act, paying=paying.current())

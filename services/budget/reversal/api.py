@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.budget import policy
 from services.budget.approval.rules import DraftState
-from services.budget.edge import Document, DryRun, Reason, act_of, example, rehearsable
+from services.budget.edge import Document, DryRun, act_of, example, rehearsable
 from services.budget.ledger.rules import require_whole_city
 from services.budget.reversal import commands, queries
 from shared.auth import may
@@ -18,6 +18,7 @@ from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
 from shared.paging import BIGINT_END, Cursor, Limit, Page, id_of_last, write_cursor
+from shared.visible import Reason
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from services.budget import policy
 from services.budget.approval.rules import DraftState
-from services.budget.edge import Document, DryRun, FiscalYear, JurisdictionId, LineId, Reason, act_of, example, rehearsable, require_jurisdiction
+from services.budget.edge import Document, DryRun, FiscalYear, JurisdictionId, LineId, Remark, act_of, example, rehearsable, require_jurisdiction
 from services.budget.ledger.rules import require_whole_city
 from services.budget.transfer import commands, queries
 from services.budget.transfer.rules import Transfer
@@ -40,7 +40,7 @@ class MakeTransfer(Wire):
     to_jurisdiction_id: JurisdictionId | None = None
     amount_fen: Fen
     document: Document
-    reason: Reason
+    reason: Remark
 
 
 class TransferView(BaseModel):

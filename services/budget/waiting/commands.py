@@ -55,8 +55,8 @@ SELECT r.*, EXISTS (SELECT FROM late_payment l WHERE l.application_id = r.applic
 FROM reservation r WHERE application_id = :application_id AND proposal_id = :proposal_id
 """)
 _TOMBSTONE = text("""
-INSERT INTO reservation (application_id, proposal_id, state, reason, changed_at)
-VALUES (:application_id, :proposal_id, 'released_early', :reason, :at)
+INSERT INTO reservation (application_id, proposal_id, state, reason, changed_at, place)
+VALUES (:application_id, :proposal_id, 'released_early', :reason, :at, (SELECT last_seq FROM head))
 """)
 _KEEP_PARTS = """
 INSERT INTO held_part (application_id, proposal_id, place, fiscal_year, origin_year, line_id, jurisdiction_id, amount_fen)

@@ -25,7 +25,7 @@ reservation = Table(
     Column("application_id", Uuid, nullable=False),
     Column("proposal_id", Uuid, nullable=False),
     # The rank: the order in which proposals came, and within each the order of its list.
-    Column("place", BigInteger, Identity(always=True), nullable=False),
+    Column("place", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
     Column("case_number", Text),
     Column("applicant_uscc", Text),

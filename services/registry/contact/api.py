@@ -14,6 +14,7 @@ from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.masking import masked_mobile, masked_name
 from shared.uscc import Uscc
+from shared.visible import Visible
 from shared.web import Live, Wire
 from shared.web import router as new_router
 
@@ -25,7 +26,7 @@ class RecordContact(Wire):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"contact_name": "示例", "mobile": "13900000000"}]})
 
-    contact_name: Annotated[str, Field(min_length=1, max_length=60)]
+    contact_name: Annotated[str, Field(min_length=1, max_length=60), Visible(1)]
     mobile: Annotated[str, Field(min_length=1, max_length=20)]
 
 

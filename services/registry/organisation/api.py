@@ -19,6 +19,7 @@ from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.paging import Cursor, Limit, Page, page_of, read_cursor
 from shared.uscc import Uscc
+from shared.visible import Name
 from shared.web import IfMatch, Live, Wire, etag, require_version
 from shared.web import router as new_router
 
@@ -34,7 +35,7 @@ class ChangeOrganisation(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [_PARTICULARS]})
 
     kind: OrganisationKind
-    name: Annotated[str, Field(min_length=2, max_length=100)]
+    name: Name
     jurisdiction_id: JurisdictionId
 
     def particulars(self) -> Particulars:

@@ -18,6 +18,7 @@ from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
 from shared.uscc import Uscc
+from shared.visible import Name
 from shared.web import IfMatch, Live, Wire, etag, require_version
 from shared.web import router as new_router
 
@@ -37,7 +38,7 @@ class ChangePark(Wire):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "示例人力资源服务产业园", "operator_uscc": "91990000MA0000015Q"}]})
 
-    name: Annotated[str, Field(min_length=2, max_length=100)]
+    name: Name
     operator_uscc: Uscc
 
     def particulars(self) -> Particulars:

@@ -183,6 +183,26 @@ async def test_a_proposal_refused_for_another_reason_than_money_is_reviewed_anew
     assert "funding_refused" in await desk.told(case["id"])
 
 
+@pytest.mark.parametrize(
+    ("code", "is_beyond_review"), [("year-outside-term", True), ("unknown-line", True), ("unknown-policy", True), ("above-cap", False)]
+)
+async def test_after_a_refusal_that_no_review_can_change_the_officers_are_told_what_to_do(desk: Desk, code: str, is_beyond_review: bool) -> None:
+    case = await proposed(desk)
+    before = (await desk.get(case["id"]))["next_step_zh"]
+
+    await desk.answer(ReservationRefused, case, reason_code=code, reason="不能安排资金")
+
+    back = await desk.get(case["id"])
+    (row,) = (await desk.client.get("/v1/applications", auth=OFFICER)).json()["rows"]
+    assert (back["next_step_zh"], back["next_step_en"]) == (row["next_step_zh"], row["next_step_en"])
+    assert ("不予支持" in back["next_step_zh"], "refuse" in back["next_step_en"]) == (is_beyond_review, is_beyond_review)
+    assert back["next_step_zh"] != before
+    assert back["history"][-1]["facts"] == {"reason_code": code}
+    # The way that it names is open: the case can be brought to its end.
+    (ended,) = await desk.decide([{"application_id": case["id"], "stage": "joint", "verdict": "refuse", "reason": "无资金来源"}], auth=FINANCE)
+    assert ended["status"] != "refused", ended
+
+
 async def test_a_case_that_the_budget_sends_back_to_review_has_a_day_by_which_it_is_reviewed(desk: Desk) -> None:
     case = await proposed(desk)
 

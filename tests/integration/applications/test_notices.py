@@ -9,6 +9,7 @@ import pytest
 from services.applications.intake.commands import Ground
 from services.applications.notice import commands
 from services.applications.policy.in_use import catalogue
+from shared.events.budget import FundsReleased
 from shared.ids import new_id
 from shared.paging import write_cursor
 from tests.building import holding, until_waiting
@@ -47,8 +48,35 @@ async def test_a_notice_shows_its_days_and_its_cases_to_everyone(desk: Desk) -> 
             "applicant_name": "环翠测试人力资源有限公司",
             "item_id": "2023-15/4a",
             "amount_fen": case["amount_fen"],
+            "state": "listed",
         }
     ]
+
+
+async def test_each_notice_shows_its_own_cases_and_marks_those_that_have_ended(desk: Desk) -> None:
+    cases = [await desk.funded(f"row-{n}") for n in range(3)]
+    first = await desk.open_notice(cases[0]["id"], cases[1]["id"])
+    second = await desk.open_notice(cases[2]["id"])
+    await desk.leave(await desk.get(cases[0]["id"]), auth=HUANCUI)
+
+    asked = await listed(desk)
+    await desk.answer(FundsReleased, cases[0])
+    ended = await listed(desk)
+
+    assert asked == {
+        first["id"]: {cases[0]["id"]: "listed", cases[1]["id"]: "listed"},
+        second["id"]: {cases[2]["id"]: "listed"},
+    }
+    assert ended == {
+        first["id"]: {cases[0]["id"]: "ended", cases[1]["id"]: "listed"},
+        second["id"]: {cases[2]["id"]: "listed"},
+    }
+
+
+async def listed(desk: Desk) -> dict[str, dict[str, str]]:
+    """By notice, its cases as anybody sees them."""
+    rows = (await desk.client.get("/v1/notices")).json()["rows"]
+    return {row["id"]: {case["application_id"]: case["state"] for case in row["cases"]} for row in rows}
 
 
 async def test_notices_are_paged_newest_first(desk: Desk) -> None:

@@ -195,15 +195,33 @@ async def test_the_portal_files_under_a_number_of_its_own_and_once_for_each(desk
 
 
 async def test_a_correction_to_a_number_or_a_project_that_is_taken_leaves_the_row_as_it_was(desk: Desk) -> None:
-    await desk.file(filing(portal_number="SD-1"), auth=PORTAL)
-    await desk.file(filing("row-2", portal_number="SD-2"), auth=PORTAL)
+    await desk.file(filing(portal_number="SD-1"))
+    await desk.file(filing("row-2"))
     before = await desk.counted()
 
-    number = await send(desk, filing("row-2", portal_number="SD-1"), auth=PORTAL)
-    project = await send(desk, filing("row-2", portal_number="SD-2", project_code="KP-ROW-1"), auth=PORTAL)
+    number = await send(desk, filing("row-2", portal_number="SD-1"))
+    project = await send(desk, filing("row-2", portal_number="SD-2", project_code="KP-ROW-1"))
 
     assert (number, project) == ((409, "portal-number-taken"), (409, "already-filed"))
     assert await desk.counted() == before
+
+
+async def test_a_portal_number_once_given_stays(desk: Desk) -> None:
+    filed = await desk.file(filing())
+    numbered = await send(desk, filing(portal_number="SD-1"))
+    before = await desk.counted()
+
+    changed = await desk.client.post("/v1/applications", json=filing(portal_number="SD-2"), auth=HUANCUI)
+    after_change = await desk.counted()
+    left_out = await send(desk, filing(requested_fen=4_600_000))
+
+    assert numbered == (200, "changed", 2)
+    assert (changed.status_code, changed.json()["code"], changed.json()["errors"][0]["pointer"]) == (409, "portal-number-fixed", "/portal_number")
+    assert "SD-1" in changed.json()["detail"]
+    assert "SD-1" in changed.json()["detail_zh"]
+    assert after_change == before
+    assert left_out == (200, "changed", 3)
+    assert (await desk.get(filed["application_id"]))["portal_number"] == "SD-1"
 
 
 async def test_a_correction_to_another_item_announces_that_item_by_its_titles(desk: Desk) -> None:

@@ -221,7 +221,7 @@ class Books:
         return {case.application: case.state for case in awards}
 
     def _is_refused(self, case: Case) -> bool:
-        outside = case.year not in YEARS or case.year in self.closed
+        outside = case.year not in (*YEARS, YEARS[-1] + 1) or case.year in self.closed
         return outside or case.fen > CAPS_FEN.get(case.line, 0) or self.live_case(case.application) is not None
 
     def _answer(self, case: Case) -> None:

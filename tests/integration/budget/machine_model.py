@@ -106,7 +106,7 @@ class Model(Books):
 
     def approve_order(self, order: Order, *, caller: str, version: int) -> None:
         self._check_step(order, "checked", version=version)
-        if caller in (order.maker, order.checker):
+        if caller in (order.maker, order.checker, order.payee.entered_by):
             raise Refused(403, "same-person-twice")
         if self.has_late(order.case.application):
             raise Refused(409, "late-payment-open")
@@ -152,7 +152,7 @@ class Model(Books):
             return "changed"
         if settled_on == (order.paid_on if outcome == "paid" else order.returned_on):
             return "unchanged"
-        if (outcome, order.state) == ("returned", "paid") and not self.recovered_fen(order):
+        if (outcome, order.state) == ("returned", "paid") and not self.recovered_fen(order) and settled_on >= order.paid_on:
             self._settle(order, outcome, settled_on)
             return "changed"
         return self._set_aside(reference, outcome, settled_on)

@@ -1,6 +1,7 @@
 """Appropriations over HTTP: within the term and the ceiling, and the list is served with them."""
 
 import httpx
+import pytest
 
 from shared.live import Live
 from tests.building import fetch
@@ -83,6 +84,27 @@ async def test_a_document_counts_once_in_its_year(client: httpx.AsyncClient, dat
 
     assert (again.status_code, again.json()["code"]) == (409, "document-recorded")
     assert await written(database) == before
+
+
+@pytest.mark.parametrize(
+    "written_as", ["财预指[2025]8号", "财预指【2025】8号", "财预指（2025） 8 号", "财预指〔２０２５〕８号", "财预指〔2025〕\u200b8号"]
+)
+async def test_a_document_is_the_same_however_its_number_is_written(client: httpx.AsyncClient, database: Database, written_as: str) -> None:
+    first = await appropriate(client, 100_000_000, document=written_as)
+    before = await written(database)
+
+    again = await appropriate(client, 100_000_000, document="财预指〔2025〕8号")
+
+    assert (first.status_code, first.json()["document"]) == (201, "财预指〔2025〕8号")
+    assert (again.status_code, again.json()["code"]) == (409, "document-recorded")
+    assert await written(database) == before
+
+
+@pytest.mark.parametrize("document", ["\u200b", " \u3164 ", "\u2060\ufeff"])
+async def test_a_document_that_nobody_can_see_is_none(client: httpx.AsyncClient, document: str) -> None:
+    refused = await appropriate(client, 100_000_000, document=document)
+
+    assert (refused.status_code, [each["pointer"] for each in refused.json()["errors"]]) == (422, ["/document"])
 
 
 async def test_a_repeated_call_gets_the_first_answer_and_moves_nothing(client: httpx.AsyncClient) -> None:

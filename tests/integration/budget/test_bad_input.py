@@ -37,6 +37,7 @@ ACCOUNT: dict[str, Any] = {
     "bank_name": "示例银行",
 }
 ROW: dict[str, Any] = {"bank_reference": "PO-2025-000001", "outcome": "paid", "settled_on": "2025-09-15"}
+FREEZE: dict[str, Any] = {"scope": "fund", "document": "审通〔2025〕7号", "authority": "示例审计局", "ordered_on": "2025-09-01"}
 WENDENG_MAKER = Staff(staff_token("maker-2", roles=["money-maker", "money-checker", "auditor"], jurisdictions=["wendeng"]))
 
 
@@ -76,10 +77,13 @@ def without(body: dict[str, Any], name: str) -> dict[str, Any]:
         ("/v1/payee-accounts", {**ACCOUNT, "application_id": str(uuid.uuid4())}, MAKER, ""),
         ("/v1/payee-accounts", without(ACCOUNT, "uscc"), MAKER, ""),
         ("/v1/payee-accounts", {**without(ACCOUNT, "uscc"), "application_id": str(uuid.uuid4())}, MAKER, "/application_id"),
+        ("/v1/payee-accounts", {**ACCOUNT, "account_name": "\u200b\u200b"}, MAKER, "/account_name"),
         ("/v1/payment-orders", {"application_id": "7"}, MAKER, "/application_id"),
         ("/v1/payment-orders:batch", {"orders": []}, MAKER, "/orders"),
         ("/v1/bank-confirmations", {"document": "d", "rows": [{**ROW, "outcome": "lost"}]}, FINANCE, "/rows/0/outcome"),
         ("/v1/bank-confirmations", {"document": "d", "rows": [{**ROW, "outcome": "returned"}]}, FINANCE, "/rows/0"),
+        ("/v1/bank-confirmations", {"document": "d", "rows": [{**ROW, "outcome": "returned", "reason": "\u200b"}]}, FINANCE, "/rows/0/reason"),
+        ("/v1/freezes", {**FREEZE, "reason": "\u200b\u200b\u200b\u200b"}, FINANCE, "/reason"),
         ("/v1/bank-confirmations", {"document": "d", "rows": [{**ROW, "amount_fen": 0.5}]}, FINANCE, "/rows/0/amount_fen"),
         ("/v1/bank-confirmations", {"document": "d", "rows": [{**ROW, "settled_on": 1757894400}]}, FINANCE, "/rows/0/settled_on"),
     ],
@@ -178,10 +182,12 @@ async def test_what_is_another_districts_is_not_there(client: httpx.AsyncClient,
     checked = await check(client, made, auth=WENDENG_MAKER)
     lists = [(await client.get(path, auth=WENDENG_MAKER)).json()["rows"] for path in ("/v1/payment-orders", "/v1/payables", "/v1/payee-accounts")]
     entered = await client.post("/v1/payee-accounts", json=body, auth=WENDENG_MAKER)
+    unknown = await client.post("/v1/payee-accounts", json={**body, "application_id": str(uuid.uuid4())}, auth=WENDENG_MAKER)
     of_the_fund = [(await client.get(path, auth=WENDENG_MAKER)).status_code for path in ("/v1/appropriations", "/v1/ledger/entries")]
 
     assert (read.status_code, checked.status_code, lists) == (404, 404, [[], [], []])
-    assert (entered.status_code, entered.json()["code"]) == (403, "not-your-jurisdiction")
+    assert (entered.status_code, entered.json()["code"]) == (422, "unknown-case")
+    assert without(entered.json(), "trace_id") == without(unknown.json(), "trace_id")
     assert of_the_fund == [403, 403]
     assert await written(database) == before
 

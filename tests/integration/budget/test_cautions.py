@@ -4,7 +4,6 @@ from uuid import UUID
 
 import httpx
 
-from services.budget import policy
 from services.budget.ledger.rules import Act
 from services.budget.payment import commands
 from services.budget.payment.commands import Approval, Step
@@ -32,9 +31,7 @@ def of_the_city_too() -> dict[str, Paying]:
 async def approve(live: Live, order_id: str, *, version: int, acknowledgement: str | None) -> object:
     step = Step(order_id=UUID(order_id), version=version, acknowledgement=acknowledgement)
     async with live.transaction() as tx:
-        (answer,) = await commands.approve_orders(
-            tx, [Approval(step=step, caller=EVERYWHERE, act=ACT)], catalogue=policy.current(), paying=of_the_city_too()
-        )
+        (answer,) = await commands.approve_orders(tx, [Approval(step=step, caller=EVERYWHERE, act=ACT)], paying=of_the_city_too())
     return answer
 
 

@@ -1,9 +1,12 @@
 """Payments from a reserved case to the bank's answer, under three pairs of eyes."""
 
+from datetime import timedelta
+from pathlib import Path
+
 import httpx
 
 from shared.live import Live
-from tests.building import fetch
+from tests.building import BUSINESS_NOW, fetch, move_business_clock
 from tests.integration.budget.acting import (
     ACCOUNT_NUMBER,
     APPROVER,
@@ -129,6 +132,24 @@ async def test_a_payment_that_was_paid_may_still_be_returned(client: httpx.Async
     await assert_books_add_up(database)
 
 
+async def test_a_return_dated_before_the_payment_is_kept_for_a_person_and_not_booked(
+    client: httpx.AsyncClient, live: Live, database: Database, tmp_path: Path
+) -> None:
+    await appropriate(client, 5_000_000)
+    order = await approved_order(client, await payable_case(client, live))
+    move_business_clock(tmp_path, BUSINESS_NOW + timedelta(days=3))
+    await bank_says(client, paid_row(order, settled_on="2025-09-17"))
+    before = await written(database)
+
+    (early,) = await bank_says(client, returned_row(order, settled_on="2025-09-16"))
+
+    assert (early["status"], early["problem"]["code"]) == ("reconcile", "bank-day-differs")
+    assert (await written(database))["journal"] == before["journal"]
+    (on_the_day,) = await bank_says(client, returned_row(order, settled_on="2025-09-17"))
+    assert on_the_day["status"] == "changed"
+    await assert_books_add_up(database)
+
+
 async def test_one_person_takes_one_step_only(client: httpx.AsyncClient, live: Live, database: Database) -> None:
     await appropriate(client, 5_000_000)
     case = await payable_case(client, live)
@@ -153,6 +174,21 @@ async def test_who_entered_the_account_does_not_check_the_order(client: httpx.As
     refused = await check(client, made, auth=EVERYBODY)
 
     assert (refused.status_code, refused.json()["code"]) == (403, "same-person-twice")
+
+
+async def test_who_entered_the_account_does_not_approve_the_payment(client: httpx.AsyncClient, live: Live, database: Database) -> None:
+    await appropriate(client, 5_000_000)
+    case = await payable_case(client, live)
+    await enter_account(client, case, auth=EVERYBODY)
+    checked = await checked_order(client, case)
+    before = await written(database)
+
+    refused = await approve(client, checked, auth=EVERYBODY)
+    approved = await approve(client, checked)
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "same-person-twice")
+    assert (await written(database))["journal"] == before["journal"] + 1
+    assert approved.status_code == 200
 
 
 async def test_the_checker_approves_nothing_that_he_checked(client: httpx.AsyncClient, live: Live) -> None:

@@ -42,8 +42,8 @@ async def last_year_paid(database: Database) -> None:
         database,
         """
         INSERT INTO reservation (application_id, proposal_id, state, case_number, applicant_uscc, fiscal_year, line_id, jurisdiction_id, amount_fen,
-            policy_version, funding_source, expenditure_category, changed_at)
-        VALUES (gen_random_uuid(), gen_random_uuid(), 'paid', 'C-0', '91990000MA0000015Q', 2024, $1, 'huancui', 1, 'v', 's', 'construction', now())
+            policy_version, funding_source, expenditure_category, changed_at, place)
+        VALUES (gen_random_uuid(), gen_random_uuid(), 'paid', 'C-0', '91990000MA0000015Q', 2024, $1, 'huancui', 1, 'v', 's', 'construction', now(), 0)
         """,
         LINE,
         service="budget",

@@ -79,7 +79,7 @@ async def test_the_exact_sum_fits_and_one_fen_more_waits(client: httpx.AsyncClie
         (proposed(award(1, line_id="2023-15/99")), "unknown-line"),
         (proposed(award(3_000_001, line_id="2023-15/2")), "above-cap"),
         (proposed(award(1), fiscal_year=2022), "year-outside-term"),
-        (proposed(award(1), fiscal_year=2026), "year-outside-term"),
+        (proposed(award(1), fiscal_year=2027), "year-outside-term"),
         (proposed(award(1), policy_id="2099-1"), "unknown-policy"),
     ],
 )

@@ -165,20 +165,39 @@ async def test_a_list_that_came_over_is_served_from_what_carried_cases_give_back
     await assert_books_add_up(database)
 
 
-async def test_a_late_proposal_is_not_taken_into_a_year_that_the_policy_provides_nothing_for(
+async def test_in_the_year_after_its_last_a_fund_spends_what_was_carried_into_it(
     client: httpx.AsyncClient, live: Live, database: Database, tmp_path: Path
 ) -> None:
     catalogue = choosing(late_proposal="open_year", free_money="carry")
     await appropriate(client, 100_000)
     new_year(tmp_path)
     await close_year(live, 2025, catalogue=catalogue)
-    december = proposed(award(50_000))
-    (case,) = cases_of(december)
+    december, january, too_much = proposed(award(50_000)), proposed(award(50_000), fiscal_year=2026), proposed(award(1), fiscal_year=2026)
 
-    await propose(live, december, catalogue=catalogue)
+    for each in (december, january, too_much):
+        await propose(live, each, catalogue=catalogue)
 
-    (answer,) = await told(database, case)
-    assert (answer.kind, answer.body["reason_code"]) == ("reservation_refused", "year-outside-term")
+    answers = [await told_years(database, *cases_of(each)) for each in (december, january, too_much)]
+    assert answers == [[("funds_reserved", 2026)], [("funds_reserved", 2026)], [("funds_waiting", 2026)]]
+    await assert_books_add_up(database)
+
+
+async def test_an_award_of_the_year_after_the_last_waits_until_money_is_carried_there(
+    client: httpx.AsyncClient, live: Live, database: Database, tmp_path: Path
+) -> None:
+    catalogue = choosing(free_money="carry")
+    await appropriate(client, 100_000)
+    new_year(tmp_path)
+    january, beyond = proposed(award(100_000), fiscal_year=2026), proposed(award(1), fiscal_year=2027)
+    for each in (january, beyond):
+        await propose(live, each, catalogue=catalogue)
+
+    await close_year(live, 2025, catalogue=catalogue)
+
+    assert await told_years(database, *cases_of(january)) == [("funds_waiting", 2026), ("funds_reserved", 2026)]
+    (refused,) = await told(database, *cases_of(beyond))
+    assert (refused.kind, refused.body["reason_code"]) == ("reservation_refused", "year-outside-term")
+    await assert_books_add_up(database)
 
 
 async def test_a_list_that_can_never_be_served_again_lapses_although_lists_are_carried(

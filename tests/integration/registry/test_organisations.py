@@ -71,6 +71,14 @@ async def test_the_same_key_with_other_content_is_refused(registry: httpx.AsyncC
     assert len(await announced(database, service="registry")) == 1
 
 
+@pytest.mark.parametrize("name", ["\u200b\u200b\u200b", "\u3164\u3164", "环\u2060\u2060"])
+async def test_an_organisation_has_a_name_that_can_be_seen(registry: httpx.AsyncClient, database: Database, name: str) -> None:
+    refused = await registry.post("/v1/organisations", json={**registration(), "name": name}, auth=REGISTRAR)
+
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/name")
+    assert await rows(database) == []
+
+
 async def test_two_registrations_at_once_make_one_organisation(registry: httpx.AsyncClient, database: Database) -> None:
     answers = await asyncio.gather(*(registry.post("/v1/organisations", json=registration(), auth=REGISTRAR) for _ in range(8)))
 

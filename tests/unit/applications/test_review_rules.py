@@ -108,6 +108,12 @@ def test_without_a_reason_nothing_is_refused_or_returned(policy: Policy, item: I
         decided(policy, item, taken=taken, earlier=[DISTRICT])
 
 
+@pytest.mark.parametrize("reason", ["\u200b\u200b\u200b\u200b", "\u3164\u3164\u3164\u3164", "不\u2060符\u2060"])
+def test_a_reason_that_nobody_can_see_is_none(reason: str) -> None:
+    with pytest.raises(ReasonMissing):
+        check_reason(reason, pointer="/reason")
+
+
 def test_a_reason_of_1000_characters_is_taken_and_1001_are_not() -> None:
     assert check_reason(f" {'因' * REASON_CHARS_MAX} ", pointer="/reason") == "因" * REASON_CHARS_MAX
     with pytest.raises(ReasonTooLong):

@@ -50,6 +50,18 @@ def test_another_day_for_the_same_payment_is_for_a_person_to_look_at() -> None:
     assert judge(PAID, row(BankOutcome.PAID, settled_on=ORDERED)) == [Effect.PAY, rules.DayDiffers]
 
 
+@pytest.mark.parametrize(("days_after", "judged"), [(-1, rules.DayDiffers), (0, Effect.RETURN_PAID), (1, Effect.RETURN_PAID)])
+def test_what_was_paid_is_not_sent_back_before_that_day(days_after: int, judged: object) -> None:
+    paid_on = TODAY - timedelta(days=1)
+    paid = replace(issue(), state=OrderState.PAID, paid_on=paid_on)
+    sent_back = row(BankOutcome.RETURNED, settled_on=paid_on + timedelta(days=days_after))
+
+    (later,) = rules.judge_rows([sent_back], issues={"PO-1": paid}, said_by=Route.TREASURY, on=TODAY)
+    of_one_file = judge(row(BankOutcome.PAID, settled_on=paid_on), sent_back)[1]
+
+    assert (later if isinstance(later, Effect) else type(later), of_one_file) == (judged, judged)
+
+
 def test_the_day_lies_between_the_approval_and_today() -> None:
     days = [ORDERED - timedelta(days=1), ORDERED, TODAY, TODAY + timedelta(days=1)]
 

@@ -59,9 +59,16 @@ def test_the_shortest_and_the_longest_number_are_taken(length: int) -> None:
 
 @given(DIGITS)
 def test_a_reason_never_keeps_a_whole_number(number: str) -> None:
-    spaced = " ".join(re.findall(".{1,4}", number))
+    fours = re.findall(".{1,4}", number)
 
-    for written in (number, spaced, number.translate(str.maketrans("0123456789", "０１２３４５６７８９"))):
+    for written in (
+        number,
+        " ".join(fours),
+        "  ".join(fours),
+        " - ".join(fours),
+        "\u200b".join(fours),
+        number.translate(str.maketrans("0123456789", "０１２３４５６７８９")),
+    ):
         assert without_numbers(f"账号{written}户名不符") == f"账号****{number[-4:]}户名不符"
 
 

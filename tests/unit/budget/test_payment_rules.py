@@ -68,8 +68,8 @@ def test_the_checker_neither_made_the_order_nor_entered_the_account(checker: str
     rules.check_checking(ORDER, version=1, checker="checker")
 
 
-@pytest.mark.parametrize("approver", ["maker", "checker"])
-def test_the_approver_neither_made_nor_checked_it(approver: str) -> None:
+@pytest.mark.parametrize("approver", ["maker", "checker", "clerk"])
+def test_the_approver_neither_made_nor_checked_it_nor_entered_the_account(approver: str) -> None:
     with pytest.raises(rules.SamePersonTwice):
         rules.check_approving(CHECKED, version=2, approver=approver)
 

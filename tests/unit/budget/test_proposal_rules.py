@@ -34,12 +34,22 @@ def test_the_cap_of_each_line_is_reserved_and_one_fen_more_is_refused(line: poli
     assert line.clause in refused.refusal.detail_zh
 
 
-@pytest.mark.parametrize(("fiscal_year", "is_funded"), [(2022, False), (2023, True), (2025, True), (2026, False)])
-def test_only_the_fiscal_years_of_the_term_are_funded(fiscal_year: int, is_funded: bool) -> None:
+@pytest.mark.parametrize(("fiscal_year", "is_funded"), [(2022, False), (2023, True), (2025, True), (2026, True), (2027, False)])
+def test_only_the_years_of_the_term_and_the_one_after_are_funded(fiscal_year: int, is_funded: bool) -> None:
     (answer,) = decide([award()], fiscal_year=fiscal_year).answers
 
     assert (answer.state is ReservationState.RESERVED) is is_funded
     assert isinstance(answer.refusal, rules.YearOutsideTerm) is not is_funded
+
+
+@pytest.mark.parametrize(("id_", "is_funded"), [("2023-15", True), ("2026-9", False)])
+def test_money_of_the_policy_that_follows_is_not_spent_on_awards_of_the_one_before(id_: str, is_funded: bool) -> None:
+    of_the_year = purse(AMPLE_FEN, fiscal_year=2026)
+    of_the_year.fund = of_the_year.fund.model_copy(update={"id": id_})
+
+    decided = rules.decide([asked([award()], fiscal_year=2026)], picture=Picture(purses={2026: of_the_year}), catalogue=policy.current())
+
+    assert [isinstance(each.refusal, rules.YearOutsideTerm) for each in decided.answers] == [not is_funded]
 
 
 @pytest.mark.parametrize("state", ReservationState)

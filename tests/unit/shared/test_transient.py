@@ -29,6 +29,7 @@ PASSES = [
     asyncpg.ReadOnlySQLTransactionError(),
     asyncpg.IdleInTransactionSessionTimeoutError(),
     sqlalchemy.exc.TimeoutError(),
+    wrapped(asyncpg.ConnectionDoesNotExistError()),
     wrapped(asyncpg.DeadlockDetectedError()),
     wrapped(asyncpg.ReadOnlySQLTransactionError()),
     wrapped(asyncpg.UniqueViolationError(), invalidated=True),

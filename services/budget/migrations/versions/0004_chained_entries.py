@@ -63,6 +63,9 @@ _CHECKS = (
 
 # What is reserved belongs to a case: the account is that of its line and jurisdiction, the case stands beside it on the row.
 _CASES = (
+    # The rank of a case is the number of its row in the journal, so that outsiders can follow who is served first; older ones keep their order.
+    "ALTER TABLE reservation ALTER place DROP IDENTITY",
+    "UPDATE reservation SET place = place - (SELECT max(place) FROM reservation)",
     """
     CREATE TABLE case_balance (
         application_id UUID NOT NULL,
@@ -292,15 +295,15 @@ BEGIN
     PERFORM pg_advisory_xact_lock(4250, ((expected_seq + cardinality(column_of(entries[1]))) % 2147483648)::int);
 
     INSERT INTO reservation (application_id, proposal_id, state, case_number, applicant_uscc, fiscal_year, line_id, jurisdiction_id, amount_fen,
-        policy_version, funding_source, expenditure_category, reason, proposed_on, changed_at)
+        policy_version, funding_source, expenditure_category, reason, proposed_on, changed_at, place)
     SELECT application_id::uuid, proposal_id::uuid, state, case_number, applicant_uscc, fiscal_year::int, line_id, jurisdiction_id,
-        amount_fen::bigint, policy_version, funding_source, expenditure_category, reason, proposed_on::date, changed_at::timestamptz
+        amount_fen::bigint, policy_version, funding_source, expenditure_category, reason, proposed_on::date, changed_at::timestamptz, place::bigint
     FROM unnest(column_of(reservations[1]), column_of(reservations[2]), column_of(reservations[3]), column_of(reservations[4]),
         column_of(reservations[5]), column_of(reservations[6]), column_of(reservations[7]), column_of(reservations[8]), column_of(reservations[9]),
         column_of(reservations[10]), column_of(reservations[11]), column_of(reservations[12]), column_of(reservations[13]),
-        column_of(reservations[14]), column_of(reservations[15]))
+        column_of(reservations[14]), column_of(reservations[15]), column_of(reservations[16]))
         AS r (application_id, proposal_id, state, case_number, applicant_uscc, fiscal_year, line_id, jurisdiction_id, amount_fen,
-        policy_version, funding_source, expenditure_category, reason, proposed_on, changed_at);
+        policy_version, funding_source, expenditure_category, reason, proposed_on, changed_at, place);
 
     -- As shared.outbox announces: the streams move first, so that ids and numbers of a key always agree.
     INSERT INTO stream AS s (topic, key, last_seq)
