@@ -25,6 +25,8 @@ READY_LIMIT_S = 30.0
 CONNECT_LIMIT_S = 2.0
 CONNECTIONS_MAX = 200
 # Data that is thrown away with its run need not reach the disk.
+MEMORY = Path("/dev/shm")  # noqa: S108 - only private folders are made in it
+MEMORY_BYTES_MIN = 4 << 30
 NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -73,7 +75,7 @@ class Postgres:
 async def start(supervisor: Supervisor, *, password: str, durable: bool) -> Postgres:
     """Start the server of the supervisor's folder and wait until it answers; its data is initialised if that was not done before."""
     account = ACCOUNT_FOR_ROOT if os.geteuid() == 0 else None
-    home = postgres_home(supervisor.folder, account=account)
+    home = postgres_home(supervisor.folder, account=account, durable=durable)
     binaries = binaries_for(home, account=account)
     data = home / "data"
     if not (data / "PG_VERSION").exists():
@@ -107,17 +109,21 @@ def initialise(data: Path, *, binaries: Path, password: str, account: str | None
     draft.rename(data)
 
 
-def postgres_home(folder: Path, *, account: str | None) -> Path:
+def postgres_home(folder: Path, *, account: str | None, durable: bool) -> Path:
     """A folder of the profile that the account owns and reaches.
 
     Root's checkout may lie where the account may not go (/root). Opening those folders would be wrong,
     so the files then lie in a private folder among the temporary ones, and the profile keeps a link to it.
+    What is thrown away with its run lies in memory where there is room: a disk's file system takes a second
+    for the thousand files of a database that follows on another one's removal.
     """
     home = folder / "postgres"
     if home.exists():
         return home.resolve()
     home.unlink(missing_ok=True)  # a link whose target was cleared away
-    if account is None or run_as(account, ["test", "-x", str(folder)]).returncode == 0:
+    if not durable and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:
+        home.symlink_to(tempfile.mkdtemp(prefix="postgres-", dir=MEMORY))
+    elif account is None or run_as(account, ["test", "-x", str(folder)]).returncode == 0:
         home.mkdir(mode=0o700)
     else:
         home.symlink_to(tempfile.mkdtemp(prefix="postgres-"))

@@ -119,11 +119,21 @@ async def test_recovery_is_in_the_card(client: httpx.AsyncClient, live: Live) ->
     assert [each["amount_fen"] for each in card["timeline"][-3:]] == [400_000, 300_000, 300_000]
 
 
-async def test_money_handed_down_and_news_that_came_late_are_in_the_card(client: httpx.AsyncClient, live: Live) -> None:
+async def test_money_handed_down_is_in_the_card(client: httpx.AsyncClient, live: Live) -> None:
+    await appropriate(client, 1_000_000)
+    case = await payable_case(client, live)
+    await hand_down(live, await approved_order(client, case))
+
+    card = (await card_of(client, case)).json()
+
+    (handed,) = [each for each in card["timeline"] if each["happened"] == "handed_down"]
+    assert (handed["document"], handed["amount_fen"], handed["on"]) == ("财社指〔2025〕8号", 1_000_000, "2025-09-15")
+
+
+async def test_news_that_came_late_is_in_the_card(client: httpx.AsyncClient, live: Live) -> None:
     await appropriate(client, 1_000_000)
     case = await payable_case(client, live)
     order = await approved_order(client, case)
-    await hand_down(live, order)
     await bank_says(client, returned_row(order))
     await bank_says(client, paid_row(order))
     (late,) = await late_payments(client)
@@ -132,8 +142,6 @@ async def test_money_handed_down_and_news_that_came_late_are_in_the_card(client:
     card = (await card_of(client, case)).json()
 
     told = [(each["happened"], each["what"]) for each in card["timeline"]]
-    (handed,) = [each for each in card["timeline"] if each["happened"] == "handed_down"]
-    assert (handed["document"], handed["amount_fen"], handed["on"]) == ("财社指〔2025〕8号", 1_000_000, "2025-09-15")
     assert told.index(("bank_said", "paid:reconcile")) < told.index(("late_payment_decided", "paid_after_all"))
     assert [what for happened, what in told if happened == "posted"] == ["reserve", "order", "return", "order", "confirm"]
 
