@@ -1,5 +1,6 @@
 """Authentication of every route, before its body is read as JSON; a route says what it needs with may() or anyone()."""
 
+import hashlib
 import json
 import time
 import tomllib
@@ -23,6 +24,7 @@ from shared.signature import EARLY_S_MAX, LATE_S_MAX, SignedCall, is_signed_by
 
 TOKEN_ALGORITHMS = ["ES256", "EdDSA", "RS256"]
 KEYS_KEPT_S = 300.0
+TOKENS_KEPT_MAX = 10_000
 SECRET_BYTES_MIN = 32
 
 
@@ -144,6 +146,7 @@ class Authenticator:
     systems: Mapping[str, SystemCaller]
     _keys: KeySet | None = field(default=None, init=False)
     _keys_read_s: float = field(default=0.0, init=False)
+    _signed: dict[bytes, dict[str, Any]] = field(default_factory=dict, init=False)
 
     async def authenticate(self, request: Request, *, body: bytes) -> Caller:
         if (app_key := request.headers.get("x-app-key")) is not None:
@@ -182,7 +185,7 @@ class Authenticator:
     async def _staff(self, token: str) -> Caller:
         keys = await self._key_set()
         try:
-            claims = jwt.decode(token, keys, algorithms=TOKEN_ALGORITHMS).claims
+            claims = self._signed_claims(token, keys=keys)
             jwt.JWTClaimsRegistry(
                 now=lambda: int(clock.wall().timestamp()),
                 leeway=30,
@@ -196,6 +199,16 @@ class Authenticator:
             raise TokenRefused(
                 f"The token was refused: {type(error).__name__}. Sign in again.", detail_zh="令牌无效或已过期，请重新登录。"
             ) from error
+
+    def _signed_claims(self, token: str, *, keys: KeySet) -> dict[str, Any]:
+        """A signature that was good stays good under the same keys; everything that ends with time is judged at each call."""
+        known = hashlib.sha256(token.encode()).digest()
+        if known not in self._signed:
+            claims = jwt.decode(token, keys, algorithms=TOKEN_ALGORITHMS).claims
+            if len(self._signed) >= TOKENS_KEPT_MAX:
+                self._signed.clear()
+            self._signed[known] = claims
+        return self._signed[known]
 
     def _staff_caller(self, claims: StaffClaims) -> Caller:
         return Caller(
@@ -213,6 +226,7 @@ class Authenticator:
             except (httpx.HTTPError, OSError, JoseError, ValueError, KeyError) as error:
                 raise IssuerAway("The issuer's keys could not be read.", detail_zh="无法读取身份认证服务的公钥。", retry_after_s=5) from error
             self._keys_read_s = time.monotonic()
+            self._signed.clear()
         return self._keys
 
 

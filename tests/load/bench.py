@@ -1,4 +1,4 @@
-"""`make bench`: starts the product from nothing, measures it, prints a table and writes .local/bench.json. At most four minutes."""
+"""`make bench`: starts the product from nothing, measures it for four minutes, prints a table and writes .local/bench.json."""
 
 import asyncio
 import sys
@@ -19,9 +19,9 @@ from tests.load import cold_start, effect, filing, ledger, ledger_growth, ledger
 from tests.load.figures import Bar, Figure, NoMeasurement, table_of, write_figures
 
 PROFILE = "bench"
-LIMIT_S = 240.0
-LEDGER_S = 4.0
-ORDERS_S = 3.0
+LIMIT_S = 300.0
+LEDGER_S = 3.0
+ORDERS_S = 2.5
 GROWTH_S = 3.0
 RESIDENT = Bar(value=1229, sense="at most")
 
@@ -29,7 +29,7 @@ console = Console(soft_wrap=True)
 
 
 def main(
-    seconds: Annotated[float, typer.Option(help="Length of one filing round.")] = 10.0,
+    seconds: Annotated[float, typer.Option(help="Length of one filing round.")] = 15.0,
     rounds: Annotated[int, typer.Option(help="Rounds of ours and of the yardstick, in turn.")] = 2,
     effect_seconds: Annotated[float, typer.Option(help="How long cases are filed one by one to time their effects.")] = 15.0,
 ) -> None:
@@ -79,7 +79,7 @@ async def books(stack: Stack, *, tell: Callable[..., None], rounds: int) -> list
     ordered = await ledger_orders.measure(stack, seconds=ORDERS_S, rounds=rounds)
     tell(description="the books: a million entries made and exported, then reservations beside them, then the verifier")
     # Last, because the verifier runs alone.
-    grown = await ledger_growth.measure(stack, seconds=GROWTH_S, rounds=rounds)
+    grown = await ledger_growth.measure(stack, seconds=GROWTH_S, rounds=1)
     return [*written, *ordered, *grown]
 
 

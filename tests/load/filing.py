@@ -27,7 +27,7 @@ from tests.load.series import APPLICANTS, Key, Series
 SERVICE = "applications"
 CLIENTS = 32
 WARM_UP_S = 1.5
-WITH_WORKERS_S = 5.0
+WITH_WORKERS_S = 3.0
 WORKERS = tuple(f"{service}-worker" for service in SERVICES)
 GENERATOR_CPU_SHARE_MAX = 0.6
 # A generator's own time besides its plan: interpreter, building and signing the requests, the last answers.

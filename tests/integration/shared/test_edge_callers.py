@@ -14,9 +14,25 @@ import pytest
 import pytest_asyncio
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
+from starlette.requests import Request
 
+from shared.auth import KEYS_KEPT_S, Authenticator, TokenRefused
 from shared.signature import EARLY_S_MAX, LATE_S_MAX
-from tests.integration.shared.edge import DISTRICT, OTHER_DISTRICT, READER, ROTATING, SERVICE, Call, Edge, changed, note, running_edge, write_call
+from tests.integration.shared.edge import (
+    DISTRICT,
+    OTHER_DISTRICT,
+    READER,
+    ROTATING,
+    SERVICE,
+    Call,
+    Edge,
+    changed,
+    edge_app,
+    edge_settings,
+    note,
+    running_edge,
+    write_call,
+)
 from tests.runtime import Database
 
 ISSUER = "https://staff.example.invalid"
@@ -265,6 +281,22 @@ async def test_without_an_issuer_no_token_is_taken(edge: Edge) -> None:
     answer = await write_as_staff(edge, token())
 
     assert (answer.status_code, answer.json()["code"]) == (401, "token-refused")
+
+
+async def test_a_token_that_was_taken_is_refused_once_its_key_is_taken_back(note_database: Database, tmp_path: Path) -> None:
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps(KeySet([KEY, SECOND_KEY]).as_dict(private=False)))
+    app = edge_app(edge_settings(database_url=note_database.sqlalchemy_url(SERVICE), staff_jwks=str(keys), staff_issuer=ISSUER))
+    authenticator: Authenticator = app.state.authenticator
+    request = Request({"type": "http", "headers": [(b"authorization", f"Bearer {token()}".encode())]})
+
+    callers = [await authenticator.authenticate(request, body=b"") for _ in range(2)]
+    keys.write_text(json.dumps(KeySet([SECOND_KEY]).as_dict(private=False)))
+    authenticator._keys_read_s -= KEYS_KEPT_S
+
+    assert callers[0] == callers[1]
+    with pytest.raises(TokenRefused):
+        await authenticator.authenticate(request, body=b"")
 
 
 async def test_while_the_issuer_cannot_be_reached_staff_are_asked_to_come_back(note_database: Database) -> None:
