@@ -13,7 +13,7 @@ from opentelemetry import propagate, trace
 from prometheus_client import Counter
 from sqlalchemy import text
 
-from shared.db import Tx
+from shared.db import Tx, fetch
 from shared.events import HEADER_ID, HEADER_SEQ, HEADER_TIME, HEADER_TYPE, Event
 
 log = structlog.get_logger()
@@ -149,29 +149,27 @@ def decode(kind: type[Event], *, key: str, headers: Mapping[str, str], payload: 
         raise Undecodable(f"{kind.type}: {error}") from error
 
 
-_FRESH = text("""
-INSERT INTO inbox (consumer, event_id)
-SELECT :consumer, e FROM unnest(CAST(:event_ids AS uuid[])) AS e ORDER BY e
-ON CONFLICT DO NOTHING RETURNING event_id
-""")
+# The four statements of every poll go to the driver directly: they are a good part of the way from commit to effect.
+_FRESH = """
+INSERT INTO inbox (consumer, event_id) SELECT $1, e FROM unnest($2::uuid[]) AS e ORDER BY e ON CONFLICT DO NOTHING RETURNING event_id
+"""
 # The key rows are locked in one order by live consumption and by a replay alike. Two statements: the second one's
 # snapshot sees a row that somebody else made while the first one waited.
-_MAKE_KEYS = text("""
+_MAKE_KEYS = """
 INSERT INTO consumer_key (consumer, topic, key, last_seq)
-SELECT :consumer, t, k, 0 FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[])) AS wanted (t, k) ORDER BY t, k
+SELECT $1, t, k, 0 FROM unnest($2::text[], $3::text[]) AS wanted (t, k) ORDER BY t, k
 ON CONFLICT DO NOTHING
-""")
-_LOCK_KEYS = text("""
+"""
+_LOCK_KEYS = """
 SELECT c.topic, c.key, c.last_seq, c.parked
-FROM consumer_key c JOIN unnest(CAST(:topics AS text[]), CAST(:keys AS text[])) AS wanted (t, k) ON c.topic = t AND c.key = k
-WHERE c.consumer = :consumer ORDER BY c.topic, c.key FOR UPDATE OF c
-""")
-_ADVANCE = text("""
+FROM consumer_key c JOIN unnest($2::text[], $3::text[]) AS wanted (t, k) ON c.topic = t AND c.key = k
+WHERE c.consumer = $1 ORDER BY c.topic, c.key FOR UPDATE OF c
+"""
+_ADVANCE = """
 UPDATE consumer_key c SET last_seq = n.last_seq, parked = n.parked
-FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:last_seqs AS bigint[]), CAST(:parked AS boolean[]))
-    AS n (topic, key, last_seq, parked)
-WHERE c.consumer = :consumer AND c.topic = n.topic AND c.key = n.key
-""")
+FROM unnest($2::text[], $3::text[], $4::bigint[], $5::boolean[]) AS n (topic, key, last_seq, parked)
+WHERE c.consumer = $1 AND c.topic = n.topic AND c.key = n.key
+"""
 _PARK = text("""
 INSERT INTO parked (consumer, topic, partition, kafka_offset, key, event_seq, headers, payload, reason, detail)
 VALUES (:consumer, :topic, :partition, :kafka_offset, :key, :event_seq, CAST(:headers AS jsonb), :payload, :reason, :detail)
@@ -243,7 +241,7 @@ class Run:
 
 async def remember(tx: Tx, *, consumer: Consumer, event_ids: Iterable[UUID]) -> set[UUID]:
     """Write the events down as received; returns those that were not known yet."""
-    return set((await tx.execute(_FRESH, {"consumer": consumer.name, "event_ids": list(event_ids)})).scalars())
+    return {row["event_id"] for row in await fetch(tx, _FRESH, consumer.name, list(event_ids))}
 
 
 async def _take(tx: Tx, *, consumer: Consumer, record: Received, state: KeyState, run: Run) -> None:
@@ -296,23 +294,16 @@ async def apply(tx: Tx, *, consumer: Consumer, record: Received) -> None:
 
 async def lock_keys(tx: Tx, *, consumer: Consumer, keys: set[tuple[str, str]]) -> dict[tuple[str, str], KeyState]:
     ordered = sorted(keys)
-    wanted = {"consumer": consumer.name, "topics": [topic for topic, _ in ordered], "keys": [key for _, key in ordered]}
-    await tx.execute(_MAKE_KEYS, wanted)
-    rows = await tx.execute(_LOCK_KEYS, wanted)
-    return {(row.topic, row.key): KeyState(last_seq=row.last_seq, parked=row.parked) for row in rows}
+    wanted = (consumer.name, [topic for topic, _ in ordered], [key for _, key in ordered])
+    await fetch(tx, _MAKE_KEYS, *wanted)
+    rows = await fetch(tx, _LOCK_KEYS, *wanted)
+    return {(row["topic"], row["key"]): KeyState(last_seq=row["last_seq"], parked=row["parked"]) for row in rows}
 
 
 async def advance(tx: Tx, *, consumer: Consumer, states: Mapping[tuple[str, str], KeyState]) -> None:
-    await tx.execute(
-        _ADVANCE,
-        {
-            "consumer": consumer.name,
-            "topics": [topic for topic, _ in states],
-            "keys": [key for _, key in states],
-            "last_seqs": [state.last_seq for state in states.values()],
-            "parked": [state.parked for state in states.values()],
-        },
-    )
+    topics, keys = [topic for topic, _ in states], [key for _, key in states]
+    last_seqs, parked = [state.last_seq for state in states.values()], [state.parked for state in states.values()]
+    await fetch(tx, _ADVANCE, consumer.name, topics, keys, last_seqs, parked)
 
 
 async def park_culprit(tx: Tx, *, consumer: Consumer, record: Received, detail: str) -> None:
