@@ -25,7 +25,7 @@ from shared.errors import problem
 from shared.idempotency import Once
 from shared.money import Fen
 from shared.observability import current_trace_id
-from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.visible import Reason
 from shared.web import IfMatch, Live, Wire, etag, require_version
 from shared.web import router as new_router
@@ -181,8 +181,7 @@ async def list_bank_confirmations(
             after_id=id_of_last(cursor),
             rows_max=limit + 1,
         )
-    next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(rows=[BankConfirmationView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=BankConfirmationView.of, place=lambda row: (row.id,))
 
 
 @router.post(

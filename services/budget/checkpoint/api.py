@@ -15,7 +15,7 @@ from services.budget.entry.rules import Entry, exported
 from services.budget.ledger.rules import require_whole_city
 from shared.auth import anyone, may
 from shared.caller import Caller
-from shared.paging import BIGINT_END, Cursor, Limit, Page, number_of_last, write_cursor
+from shared.paging import BIGINT_END, Cursor, Limit, Page, number_of_last, page_of
 from shared.web import Live
 from shared.web import router as new_router
 
@@ -74,8 +74,7 @@ class ConsistencyView(BaseModel):
 async def list_checkpoints(_: Annotated[None, anyone()], live: Live, limit: Limit = 50, cursor: Cursor = None) -> Page[CheckpointView]:
     async with live.transaction() as tx:
         rows = await queries.checkpoints(tx, after_seq=number_of_last(cursor), rows_max=limit + 1)
-    next_cursor = write_cursor(rows[limit - 1]["seq"]) if len(rows) > limit else None
-    return Page(rows=[CheckpointView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=CheckpointView.of, place=lambda row: (row["seq"],))
 
 
 @router.get(

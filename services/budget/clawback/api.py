@@ -19,7 +19,7 @@ from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.visible import Reason, Visible
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
@@ -149,5 +149,4 @@ async def list_clawbacks(
 ) -> Page[ClawbackView]:
     async with live.transaction() as tx:
         rows = await queries.clawbacks(tx, payment_order_id=payment_order_id, after_id=id_of_last(cursor), caller=caller, rows_max=limit + 1)
-    views = [ClawbackView.of(row) for row in rows[:limit]]
-    return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)
+    return page_of(rows, rows_max=limit, view=ClawbackView.of, place=lambda row: (row.id,))

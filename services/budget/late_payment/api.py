@@ -17,7 +17,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.visible import Reason
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
@@ -70,8 +70,7 @@ async def list_late_payments(
     require_whole_city(caller)
     async with live.transaction() as tx:
         rows = await queries.late_payments_after(tx, decision=decision, after_id=id_of_last(cursor), rows_max=limit + 1)
-    next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(rows=[LatePaymentView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=LatePaymentView.of, place=lambda row: (row.id,))
 
 
 @router.post(

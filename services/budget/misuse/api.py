@@ -20,7 +20,7 @@ from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.uscc import Uscc
 from shared.visible import Name, Reason
 from shared.web import IfMatch, Live, Wire, etag
@@ -146,5 +146,4 @@ async def list_misuse_cases(
     require_whole_city(caller)
     async with live.transaction() as tx:
         rows = await queries.misuse_cases(tx, after_id=id_of_last(cursor), rows_max=limit + 1)
-    views = [MisuseCaseView.of(row) for row in rows[:limit]]
-    return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)
+    return page_of(rows, rows_max=limit, view=MisuseCaseView.of, place=lambda row: (row.id,))

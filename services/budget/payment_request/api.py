@@ -23,7 +23,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -184,8 +184,7 @@ async def list_payment_requests(
     require_whole_city(caller)
     async with live.transaction() as tx:
         rows = await queries.requests_after(tx, fiscal_year=fiscal_year, after_id=id_of_last(cursor), rows_max=limit + 1)
-    next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(rows=[PaymentRequestView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=PaymentRequestView.of, place=lambda row: (row.id,))
 
 
 @router.get("/v1/payment-requests/{payment_request_id}", summary="A request with its payments, exports and differences | 查询一份请款单")

@@ -17,7 +17,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.visible import Visible
 from shared.web import Live, Wire
 from shared.web import router as new_router
@@ -130,8 +130,7 @@ async def list_performance_targets(
     require_whole_city(caller)
     async with live.transaction() as tx:
         rows = await queries.targets_after(tx, fiscal_year=fiscal_year, line_id=line_id, after_id=id_of_last(cursor), rows_max=limit + 1)
-    next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(rows=[PerformanceTargetView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=PerformanceTargetView.of, place=lambda row: (row.id,))
 
 
 @router.post("/v1/self-evaluations", status_code=201, response_model=SelfEvaluationView, summary="Record a self-evaluation | 录入绩效自评")
@@ -166,5 +165,4 @@ async def list_self_evaluations(
     require_whole_city(caller)
     async with live.transaction() as tx:
         rows = await queries.evaluations_after(tx, fiscal_year=fiscal_year, line_id=line_id, after_id=id_of_last(cursor), rows_max=limit + 1)
-    next_cursor = write_cursor(str(rows[limit - 1].performance_target_id)) if len(rows) > limit else None
-    return Page(rows=[SelfEvaluationView.of(row) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=SelfEvaluationView.of, place=lambda row: (row.performance_target_id,))

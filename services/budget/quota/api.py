@@ -24,7 +24,7 @@ from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -181,8 +181,7 @@ async def list_quota_documents(
             rows_max=limit + 1,
         )
     on = live.now().on
-    next_cursor = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(rows=[QuotaDocumentView.of(row, on=on) for row in rows[:limit]], next_cursor=next_cursor)
+    return page_of(rows, rows_max=limit, view=lambda row: QuotaDocumentView.of(row, on=on), place=lambda row: (row.id,))
 
 
 @router.get("/v1/quota-documents/{quota_document_id}", summary="A quota document with its payments | 查询一份指标文件")

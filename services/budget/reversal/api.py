@@ -17,7 +17,7 @@ from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
-from shared.paging import BIGINT_END, Cursor, Limit, Page, id_of_last, write_cursor
+from shared.paging import BIGINT_END, Cursor, Limit, Page, id_of_last, page_of
 from shared.visible import Reason
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
@@ -116,5 +116,4 @@ async def list_reversals(
     require_whole_city(caller)
     async with live.transaction() as tx:
         rows = await queries.reversals(tx, reverses_seq=reverses_seq, after_id=id_of_last(cursor), rows_max=limit + 1)
-    views = [ReversalView.of(row) for row in rows[:limit]]
-    return Page(rows=views, next_cursor=write_cursor(str(views[-1].id)) if len(rows) > limit else None)
+    return page_of(rows, rows_max=limit, view=ReversalView.of, place=lambda row: (row.id,))
