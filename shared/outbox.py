@@ -47,28 +47,25 @@ async def append(tx: Tx, *events: Event, traceparents: Sequence[str | None] | No
 
 def rows_of(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> list[tuple[str, str, str, str, str, str]]:
     """Event id, topic, key, headers, body, and how many of its key come behind it: as text, for a statement that announces what it writes."""
-    sent_at = clock.wall().isoformat()
-    places = [(event.topic, event.key()) for event in events]
-    rows, left = [], Counter(places)
-    for event, place, traceparent in zip(events, places, traceparents, strict=True):
-        event_id, payload = new_id_text(), encode(event)
+    made = _made(events, traceparents=traceparents)
+    rows, left = [], Counter((topic, key) for _, topic, key, _, _ in made)
+    for event_id, topic, key, headers, payload in made:
         assert payload is not None, "a tombstone has no body"
-        headers = _headers(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent)
-        left[place] -= 1
-        rows.append((event_id, *place, headers, payload.decode(), str(left[place])))
+        left[topic, key] -= 1
+        rows.append((event_id, topic, key, headers, payload.decode(), str(left[topic, key])))
     return rows
 
 
-def _columns(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> tuple[list[object], ...]:
+def _columns(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> list[list[object]]:
+    return [list(column) for column in zip(*_made(events, traceparents=traceparents), strict=True)]
+
+
+def _made(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> list[tuple[str, str, str, str, bytes | None]]:
+    """Event id, topic, key, headers and body of each."""
     sent_at = clock.wall().isoformat()
-    event_ids = [new_id_text() for _ in events]
-    headers = [
-        _headers(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent)
-        for event, event_id, traceparent in zip(events, event_ids, traceparents, strict=True)
-    ]
-    topics, keys, payloads = [event.topic for event in events], [event.key() for event in events], [encode(event) for event in events]
-    return [*event_ids], [*topics], [*keys], [*headers], [*payloads]
-
-
-def _headers(event: Event, *, event_id: str, sent_at: str, traceparent: str | None) -> str:
-    return to_json(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent)).decode()
+    made = []
+    for event, traceparent in zip(events, traceparents, strict=True):
+        event_id = new_id_text()
+        headers = to_json(envelope(event, event_id=event_id, sent_at=sent_at, traceparent=traceparent)).decode()
+        made.append((event_id, event.topic, event.key(), headers, encode(event)))
+    return made

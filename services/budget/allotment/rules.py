@@ -5,7 +5,7 @@ from datetime import date
 from typing import Literal
 
 from services.budget.appropriation.rules import fund_for_year
-from services.budget.ledger.rules import Account, AccountName, CaseMoney, Part
+from services.budget.ledger.rules import Account, AccountName, CaseMoney, Part, account
 from services.budget.policy.catalogue import Allotment, Catalogue, Fund
 from shared.errors import Conflict, Refusal
 
@@ -66,7 +66,7 @@ def is_plain(parts: Sequence[Part], *, fiscal_year: int) -> bool:
 
 
 def pool_account(fiscal_year: int, *, origin_year: int, line_id: str | None, jurisdiction_id: str | None) -> Account:
-    return Account(name=AccountName.AVAILABLE, fiscal_year=fiscal_year, origin_year=origin_year, line_id=line_id, jurisdiction_id=jurisdiction_id)
+    return account(AccountName.AVAILABLE, fiscal_year=fiscal_year, origin_year=origin_year, line_id=line_id, jurisdiction_id=jurisdiction_id)
 
 
 def fund_spending_in(fiscal_year: int, *, catalogue: Catalogue) -> Fund:

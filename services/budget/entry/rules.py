@@ -5,7 +5,7 @@ Everything here can be computed again by an outsider: `services/budget/verify.py
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -115,9 +115,6 @@ class Books:
     items: dict[tuple[str, str], int] = field(default_factory=dict)
     # Of what changes decisions without an entry.
     epoch: int = 0
-
-    def copy(self) -> "Books":
-        return replace(self, numbers=dict(self.numbers), items=dict(self.items))
 
     def write(self, vouchers: Iterable[Voucher]) -> list[Written]:
         """Number the vouchers in this order and chain their rows; the head moves along. `booked_at` never runs backwards."""
@@ -272,20 +269,11 @@ def _sized(text: str) -> bytes:
     return (_LENGTHS[size] if size < len(_LENGTHS) else size.to_bytes(4, "big")) + value
 
 
-_sized_again = lru_cache(maxsize=10_000)(_sized)
 _VERSION = _LENGTHS[len(FORMAT)] + FORMAT
 
 
-# What says the same in row after row: everything but the numbers, the case, its proposal, the document, the key and the fingerprint.
-_REPEATED = frozenset({
-    "outcome", "leg", "kind", "dr", "cr", "fiscal_year", "origin_year", "line_id", "jurisdiction_id", "policy_version", "funding_source",
-    "expenditure_category", "maker", "checker", "approver", "booked_at", "effective_on", "caller", "item",
-})  # fmt: skip
-_SIZED_BY_PLACE = tuple(_sized_again if name in _REPEATED else _sized for name in Entry._fields)
-
-
 def _canonical(texts: Sequence[str | None]) -> bytes:
-    return _VERSION + b"".join([_ABSENT if text is None else sized(text) for sized, text in zip(_SIZED_BY_PLACE, texts, strict=True)])
+    return _VERSION + b"".join([_ABSENT if text is None else _sized(text) for text in texts])
 
 
 def _leaf(texts: Sequence[str | None]) -> bytes:

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from services.budget.allotment.rules import is_plain
+from services.budget.allotment.rules import is_plain, pool_account
 from services.budget.close.queries import closed_years
 from services.budget.entry.commands import append_vouchers, first_legs, lock_books
 from services.budget.entry.rules import Books, Entry, Written, instant_text
 from services.budget.freeze.queries import in_force
 from services.budget.freeze.rules import Freeze
-from services.budget.ledger.rules import AccountName, Part, account
+from services.budget.ledger.rules import Part
 from services.budget.policy.catalogue import Catalogue, WaitingRule
 from services.budget.proposal.rules import Answer, Asked, Decisions, Known, Picture, Repeated, decide, in_open_year
 from services.budget.waiting.commands import announce, keep_parts
@@ -104,7 +104,7 @@ def _purses(row: ByName, *, years: Sequence[int], freezes: Sequence[Freeze], cat
     purses = {year: Purse(fund=fund, pools=[], freezes=freezes) for year in years if (fund := catalogue.fund_spending_in(year)) is not None}
     for year, origin, line_id, jurisdiction_id, free_fen in _rows(row, "pool_years", "pool_origins", "pool_lines", "pool_jurisdictions", "pools_fen"):
         if year in purses:
-            pool = account(AccountName.AVAILABLE, fiscal_year=year, origin_year=origin, line_id=line_id, jurisdiction_id=jurisdiction_id)
+            pool = pool_account(year, origin_year=origin, line_id=line_id, jurisdiction_id=jurisdiction_id)
             purses[year].pools.append(Part(pool=pool, amount_fen=free_fen))
     return purses
 
