@@ -1,6 +1,5 @@
 """Announcing: events are written in the transaction of the act they tell of; the relay sends them."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from pydantic_core import to_json
@@ -45,15 +44,15 @@ async def append(tx: Tx, *events: Event, traceparents: Sequence[str | None] | No
     tx.info[ANNOUNCED] = True
 
 
-def rows_of(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> list[tuple[str, str, str, str, str, str]]:
-    """Event id, topic, key, headers, body, and how many of its key come behind it: as text, for a statement that announces what it writes."""
-    made = _made(events, traceparents=traceparents)
-    rows, left = [], Counter((topic, key) for _, topic, key, _, _ in made)
-    for event_id, topic, key, headers, payload in made:
+def rows_of(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> list[tuple[str, str, str, str, bytes, int]]:
+    """Event id, topic, key, headers, body, and how many of its key come behind it: for a statement that announces what it writes."""
+    behind: dict[tuple[str, str], int] = {}
+    rows = []
+    for event_id, topic, key, headers, payload in reversed(_made(events, traceparents=traceparents)):
         assert payload is not None, "a tombstone has no body"
-        left[topic, key] -= 1
-        rows.append((event_id, topic, key, headers, payload.decode(), str(left[topic, key])))
-    return rows
+        told = behind[topic, key] = behind.get((topic, key), -1) + 1
+        rows.append((event_id, topic, key, headers, payload, told))
+    return rows[::-1]
 
 
 def _columns(events: Sequence[Event], *, traceparents: Sequence[str | None]) -> list[list[object]]:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import asyncpg
 import structlog
 
-from services.budget.entry.commands import columns_of, joined
+from services.budget.entry.commands import account_rows, entry_rows
 from services.budget.entry.rules import Books, Entry, Written
 from services.budget.policy.catalogue import Catalogue
 from services.budget.proposal import commands
@@ -42,7 +42,7 @@ Waiting: TypeAlias = tuple[Asked, asyncio.Future[Told]]
 LEASE = 4_251
 LEASE_S_MAX = 0.25
 
-_APPEND_BATCH = "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8)"
+_APPEND_BATCH = "SELECT append_batch($1, $2, $3, $4, $5::entry_row[], $6::account_row[], $7, $8::event_row[])"
 
 
 @dataclass
@@ -51,6 +51,8 @@ class Memory:
 
     books: Books
     picture: Picture
+    # Those that exist by then.
+    accounts: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class Writer:
         if self._memory is None:
             self._memory = await self._look(asked)
         memory = self._memory
-        if not all(is_plain_year(each.proposal.fiscal_year, picture=memory.picture) for each in asked):
+        if not all(is_plain_year(year, picture=memory.picture) for year in {each.proposal.fiscal_year for each in asked}):
             self._memory = None
             return None
         memory.picture.known.clear()
@@ -160,11 +162,11 @@ class Writer:
         before_seq, before_chain = memory.books.seq, memory.books.chain
         decisions = decide(asked, picture=memory.picture, catalogue=self.catalogue)
         written = memory.books.write(decisions.vouchers)
-        entries, accounts = columns_of(written, vouchers=decisions.vouchers)
         events = outbox.rows_of(commands.events_of(decisions, written=written), traceparents=commands.traceparents_of(decisions))
-        reservations = commands.reservation_rows(decisions, written=written)
         head = (before_seq, before_chain, memory.books.epoch, memory.books.booked_at)
-        return Prepared(batch, decisions, written, (*head, entries, accounts, joined(reservations), joined(events)))
+        entries, accounts = entry_rows(written), account_rows(decisions.vouchers, known=memory.accounts)
+        usccs = [answer.award.applicant_uscc for answer in decisions.journaled]
+        return Prepared(batch, decisions, written, (*head, entries, accounts, usccs, events))
 
     async def _look(self, asked: Sequence[Asked]) -> Memory:
         async with self.database.snapshot() as tx:

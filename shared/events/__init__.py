@@ -1,9 +1,11 @@
 """The event envelope: CloudEvents 1.0 in binary mode on Kafka, and the base of every event body."""
 
 from datetime import date
+from functools import lru_cache
 from typing import ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic_core import to_json
 
 # Headers of the envelope; `ce_eventseq` counts per (topic, key) and is what the inbox checks for gaps.
 HEADER_ID = "ce_id"
@@ -45,7 +47,7 @@ def encode(event: Event) -> bytes | None:
     """The body as sent (None for a tombstone); raises ValueError above PAYLOAD_BYTES_MAX."""
     if event.tombstone:
         return None
-    payload = event.model_dump_json(exclude_none=True).encode()
+    payload = to_json(event, exclude_none=True)
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise ValueError(f"{event.type} has {len(payload)} bytes, at most {PAYLOAD_BYTES_MAX} fit")
     return payload
@@ -53,16 +55,18 @@ def encode(event: Event) -> bytes | None:
 
 def envelope(event: Event, *, event_id: str, sent_at: str, traceparent: str | None) -> dict[str, str]:
     """CloudEvents 1.0 binary-mode headers (Kafka protocol binding: every attribute prefixed with `ce_`), all but the sequence."""
-    headers = {
-        "ce_specversion": "1.0",
-        HEADER_ID: event_id,
-        "ce_source": f"/{event.type.partition('.')[0]}",
-        HEADER_TYPE: event.type,
-        HEADER_TIME: sent_at,
-        "ce_subject": event.subject(),
-        "ce_dataschema": f"urn:event:{event.type}",
-        "content-type": "application/json",
-    }
+    headers = _headers_of_type(event.type) | {HEADER_ID: event_id, HEADER_TIME: sent_at, "ce_subject": event.subject()}
     if traceparent is not None:
         headers[HEADER_TRACE] = traceparent
     return headers
+
+
+@lru_cache(maxsize=1_000)
+def _headers_of_type(event_type: str) -> dict[str, str]:
+    return {
+        "ce_specversion": "1.0",
+        "ce_source": f"/{event_type.partition('.')[0]}",
+        HEADER_TYPE: event_type,
+        "ce_dataschema": f"urn:event:{event_type}",
+        "content-type": "application/json",
+    }

@@ -29,7 +29,7 @@ OPERATIONS = ("reserve", "approve", "close")
 # What a caller waits for last.
 COMMITS = {"reserve": "append_batch", "approve": "COMMIT", "close": "COMMIT"}
 # Where the three operations are stopped: before a statement, before its answer is passed on, or in one behind its writing of a table.
-_IN_BOOKS = ("in journal", "in case_balance", "in balance", "in head")
+_IN_BOOKS = ("in journal", "in balance", "in head")
 POINTS = {
     "reserve": ("before append_batch", "in reservation", "in stream", "in outbox", *_IN_BOOKS, f"in {COMMIT}", "after append_batch"),
     "approve": ("before BEGIN", "after lock_books", *_IN_BOOKS, "in outbox", "before COMMIT", f"in {COMMIT}", "after COMMIT"),

@@ -130,7 +130,7 @@ async def _assert_rows_whole(database: Database) -> None:
         (head,) = await connection.fetch("SELECT last_seq, chain FROM head")
         outbox = await connection.fetch("SELECT topic, key, event_seq, payload FROM outbox ORDER BY id")
         streams = await connection.fetch("SELECT topic, key, last_seq FROM stream")
-        held = await connection.fetchval("SELECT coalesce(sum(held_fen), 0)::bigint FROM case_balance")
+        held = await connection.fetchval("SELECT coalesce(sum(amount_fen), 0)::bigint FROM reservation WHERE state = 'reserved'")
         reserved = await connection.fetchval("SELECT coalesce(sum(balance_fen), 0)::bigint FROM balance WHERE name = '指标:已预留'")
     _assert_chained(journal, head=head)
     _assert_announced(journal, outbox=outbox, streams=streams)

@@ -224,10 +224,10 @@ WITH posted AS (
 SELECT (SELECT count(*) FROM budget.balance b JOIN budget.account_name n USING (name) JOIN moved USING (account)
         WHERE b.balance_fen <> CASE n.side WHEN 'cr' THEN moved.fen ELSE -moved.fen END)
     + abs((SELECT count(*) FROM moved) - (SELECT count(*) FROM budget.balance))
-    + (SELECT count(*) FROM (SELECT application_id, sum(held_fen) AS fen FROM budget.case_balance GROUP BY 1) h
+    + (SELECT count(*) FROM (SELECT application_id, amount_fen AS fen FROM budget.reservation WHERE state = 'reserved') h
         FULL JOIN (SELECT application_id, sum(CASE kind WHEN 'reserve' THEN amount_fen ELSE -amount_fen END) AS fen FROM budget.journal
             WHERE kind IN ('reserve', 'order') AND outcome = 'posted' GROUP BY 1) j
-        USING (application_id) WHERE h.fen IS DISTINCT FROM j.fen)
+        USING (application_id) WHERE coalesce(h.fen, 0) <> coalesce(j.fen, 0))
 """
 # Rows that the yardstick wrote have no hashes.
 _CHAIN = """

@@ -40,7 +40,7 @@ async def reserve(connection: asyncpg.Connection, *, rows: int) -> int:
         raise NoMeasurement("The books to be filled have reservations already.")
     await connection.execute(_JOURNAL, before, rows, LINES, PLACE, AT)
     await connection.execute(_RESERVATIONS, before, USCC)
-    for statement in (_CASES, _STREAMS, _RESERVED, _AVAILABLE, _COUNTED):
+    for statement in (_STREAMS, _RESERVED, _AVAILABLE, _COUNTED):
         await connection.execute(statement, before)
     return int(await connection.fetchval(_HEAD))
 
@@ -71,10 +71,6 @@ INSERT INTO budget.reservation (application_id, proposal_id, state, case_number,
 SELECT application_id, proposal_id, 'reserved', document, $2, fiscal_year, line_id, jurisdiction_id, amount_fen,
     policy_version, funding_source, expenditure_category, effective_on, booked_at, seq
 FROM budget.journal WHERE seq > $1 ORDER BY seq
-"""
-_CASES = """
-INSERT INTO budget.case_balance (application_id, account, held_fen)
-SELECT application_id, cr, amount_fen FROM budget.journal WHERE seq > $1 ORDER BY seq
 """
 _STREAMS = """
 INSERT INTO budget.stream (topic, key, last_seq)

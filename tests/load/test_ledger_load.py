@@ -60,10 +60,7 @@ async def test_books_that_have_reservations_are_not_filled_again(books: Bench) -
 
 
 async def test_books_that_do_not_re_add_are_no_measurement(books: Bench) -> None:
-    await execute(
-        books,
-        f"UPDATE budget.case_balance SET held_fen = held_fen + 1 WHERE application_id = '{id_of(1, role=APPLICATION)}'",
-    )
+    await execute(books, f"UPDATE budget.reservation SET amount_fen = amount_fen + 1 WHERE application_id = '{id_of(1, role=APPLICATION)}'")
 
     with pytest.raises(NoMeasurement, match="1 balances are not what the journal adds up to"):
         await readd(books, name="filled")

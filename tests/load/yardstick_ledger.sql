@@ -13,7 +13,6 @@ BEGIN
     INSERT INTO balance (account, name, fiscal_year, origin_year, line_id, jurisdiction_id, balance_fen)
     VALUES (reserved, '指标:已预留', 2025, 2025, line, place, 0) ON CONFLICT DO NOTHING;
     UPDATE balance SET balance_fen = balance_fen + fen WHERE account = reserved;
-    INSERT INTO case_balance (application_id, account, held_fen) VALUES (case_id, reserved, fen);
     INSERT INTO voucher_counter AS c (kind, fiscal_year, last_number) VALUES ('reserve', 2025, 1)
     ON CONFLICT (kind, fiscal_year) DO UPDATE SET last_number = c.last_number + 1 RETURNING last_number INTO number;
     voucher := format('RS-2025-%s', lpad(number::text, 6, '0'));
@@ -60,7 +59,6 @@ BEGIN
     INSERT INTO balance (account, name, fiscal_year, origin_year, line_id, jurisdiction_id, balance_fen)
     VALUES (in_transit, '支付申请:在途', 2025, 2025, due.line_id, due.jurisdiction_id, 0) ON CONFLICT DO NOTHING;
     UPDATE balance SET balance_fen = balance_fen + due.amount_fen WHERE account = in_transit;
-    UPDATE case_balance SET held_fen = held_fen - due.amount_fen WHERE application_id = due.application_id AND account = reserved;
     INSERT INTO voucher_counter AS c (kind, fiscal_year, last_number) VALUES ('order', 2025, 1)
     ON CONFLICT (kind, fiscal_year) DO UPDATE SET last_number = c.last_number + 1 RETURNING last_number INTO number;
     voucher := format('PO-2025-%s', lpad(number::text, greatest(6, length(number::text)), '0'));

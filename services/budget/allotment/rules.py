@@ -47,7 +47,7 @@ def draw(pools: Iterable[Part], *, case: CaseMoney, draw_first: Literal["carried
     for pool in serving:
         taken_fen = min(pool.amount_fen, missing_fen)
         if taken_fen > 0:
-            parts.append(Part(pool=pool.pool, amount_fen=taken_fen))
+            parts.append(Part(pool.pool, taken_fen))
             missing_fen -= taken_fen
     return tuple(parts) if missing_fen == 0 else None
 

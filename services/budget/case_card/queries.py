@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.budget.case_card.rules import Happened, NoSuchCase
+from services.budget.ledger.rules import AccountName
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
 
@@ -16,7 +17,12 @@ SELECT r.proposal_id, r.state, r.case_number, r.applicant_uscc, r.fiscal_year, r
     r.proposed_on, r.reason, p.notice_number, p.confirmed_on, p.amount_fen AS payable_fen
 FROM reservation r LEFT JOIN payable p USING (application_id, proposal_id) WHERE r.application_id = :application_id ORDER BY r.place
 """)
-_HELD = text("SELECT account, held_fen FROM case_balance WHERE application_id = :application_id AND held_fen > 0 ORDER BY account")
+_HELD = text("""
+SELECT account, CAST(sum(fen) AS bigint) AS held_fen FROM (
+    SELECT m.* FROM journal CROSS JOIN LATERAL (VALUES (cr, amount_fen), (dr, -amount_fen)) AS m
+    WHERE application_id = :application_id AND outcome = 'posted'
+) AS moved (account, fen) WHERE account LIKE '____/' || :reserved || '%' GROUP BY account HAVING sum(fen) > 0 ORDER BY account
+""")
 
 # Every part of the timeline has these; `rank` and `place` keep the order of what has the same instant.
 _COLUMNS = {
@@ -206,7 +212,7 @@ async def reservations_of(tx: Tx, application_id: UUID, *, caller: Caller) -> Se
 
 async def held_by(tx: Tx, application_id: UUID) -> Sequence[AnyRow]:
     """What is reserved for the case, account by account."""
-    return (await tx.execute(_HELD, {"application_id": application_id})).all()
+    return (await tx.execute(_HELD, {"application_id": application_id, "reserved": AccountName.RESERVED})).all()
 
 
 async def timeline_of(tx: Tx, application_id: UUID, *, reservations: Sequence[AnyRow], caller: Caller) -> Sequence[AnyRow]:

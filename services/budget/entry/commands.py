@@ -1,9 +1,8 @@
 """The one place that writes to the journal. The caller owns the transaction and holds the books."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from services.budget.entry.rules import Books, Voucher, Written
-from services.budget.ledger.rules import Account
 from shared.db import Tx, fetch
 
 ENTRIES_PER_CALL_MAX = 4_000
@@ -15,9 +14,7 @@ _NEXT_ITEMS = """
 SELECT caller, key, coalesce((SELECT max(item) + 1 FROM journal j WHERE j.caller = a.caller AND j.key = a.key), 0) AS next_item
 FROM unnest($1::text[], $2::text[]) AS a (caller, key)
 """
-_APPEND = "SELECT append_entries($1, $2, $3, $4, $5)"
-# What append_entries parts the values of a column by, and how it is told that there is none.
-_NEXT, _NONE = "\x1f", "\x1e"
+_APPEND = "SELECT append_entries($1, $2, $3, $4::entry_row[], $5::account_row[])"
 
 
 async def lock_books(tx: Tx) -> Books:
@@ -48,36 +45,20 @@ async def append_vouchers(tx: Tx, vouchers: Sequence[Voucher], *, books: Books) 
     before_seq, before_chain = books.seq, books.chain
     written = books.write(vouchers)
     assert len(written) <= ENTRIES_PER_CALL_MAX, f"{len(written)} entries in one call"
-    entries, accounts = columns_of(written, vouchers=vouchers)
-    await fetch(tx, _APPEND, before_seq, before_chain, books.booked_at, entries, accounts)
+    await fetch(tx, _APPEND, before_seq, before_chain, books.booked_at, entry_rows(written), account_rows(vouchers, known=set()))
     return written
 
 
-def columns_of(written: Sequence[Written], *, vouchers: Sequence[Voucher]) -> tuple[list[str], list[str]]:
-    """What append_entries takes: the columns of the entries, and of the accounts with what each gains (credits less debits)."""
-    known = {account.code: account for voucher in vouchers for leg in voucher.legs for account in (leg.dr, leg.cr)}
-    nets_fen: dict[str, int] = {}
-    for each in written:
-        entry = each.entry
-        if entry.cr is not None and entry.dr is not None:
-            nets_fen[entry.cr] = nets_fen.get(entry.cr, 0) + entry.amount_fen
-            nets_fen[entry.dr] = nets_fen.get(entry.dr, 0) - entry.amount_fen
-    entries = joined([(*each.texts[1:-1], f"\\x{each.texts[-1]}", f"\\x{each.leaf.hex()}", f"\\x{each.chain.hex()}") for each in written])
-    accounts = [_account(known[code], net_fen=net_fen) for code, net_fen in nets_fen.items()]
-    return entries, joined(accounts) if accounts else [""] * len(_account(next(iter(known.values())), net_fen=0))
+def entry_rows(written: Iterable[Written]) -> list[tuple[object, ...]]:
+    """Type entry_row of the database: an entry without its number, and its two hashes."""
+    return [(*each.entry[1:], each.leaf, each.chain) for each in written]
 
 
-def joined(rows: Sequence[Sequence[str | None]]) -> list[str]:
-    """The columns of the rows, each as one text. Raises ValueError for a value that would be taken for two, or for none."""
-    columns = [_NEXT.join([_NONE if value is None else value for value in column]) for column in zip(*rows, strict=True)]
-    if any(column.count(_NEXT) != len(rows) - 1 for column in columns) or (len(rows) == 1 and "" in rows[0]):
-        raise ValueError("a value has a control character, or is empty")
-    return columns
-
-
-def _account(account: Account, *, net_fen: int) -> tuple[str | None, ...]:
-    years = str(account.fiscal_year), str(account.origin_year)
-    return account.code, account.name.value, *years, account.line_id, account.jurisdiction_id, str(net_fen)
+def account_rows(vouchers: Iterable[Voucher], *, known: set[str]) -> list[tuple[object, ...]]:
+    """Type account_row of the database: what each account is that the vouchers move, but for the known ones, which are now more."""
+    accounts = {account.code: account for voucher in vouchers for leg in voucher.legs for account in (leg.dr, leg.cr) if account.code not in known}
+    known |= accounts.keys()
+    return [(code, a.name.value, a.fiscal_year, a.origin_year, a.line_id, a.jurisdiction_id) for code, a in accounts.items()]
 
 
 async def _count_items(tx: Tx, vouchers: Sequence[Voucher], *, books: Books) -> None:

@@ -96,10 +96,9 @@ class Voucher(NamedTuple):
 
 
 class Written(NamedTuple):
-    """An entry, its fields as text in their order, its hash, and the chain up to it."""
+    """An entry, its hash, and the chain up to it."""
 
     entry: Entry
-    texts: tuple[str | None, ...]
     leaf: bytes
     chain: bytes
 
@@ -126,10 +125,9 @@ class Books:
             for leg, posting in enumerate(voucher.legs, start=1):
                 self.seq += 1
                 entry = self._entry(voucher, posting, leg=leg, number=number)
-                texts = texts_of(entry)
-                leaf = _leaf(texts)
+                leaf = leaf_of(entry)
                 self.chain = link(self.chain, leaf=leaf)
-                written.append(Written(entry, texts, leaf, self.chain))
+                written.append(Written(entry, leaf, self.chain))
         return written
 
     def _next_number(self, voucher: Voucher) -> str:
@@ -145,10 +143,10 @@ class Books:
         self.items[known] = item + 1
         return Entry(
             self.seq,
-            voucher.outcome.value,
+            voucher.outcome,
             number,
             leg,
-            posting.kind.value,
+            posting.kind,
             posting.dr.code if number else None,
             posting.cr.code if number else None,
             posting.amount_fen,
@@ -182,13 +180,37 @@ def _belong_together(legs: Sequence[Posting]) -> bool:
 
 
 def canonical(entry: Entry) -> bytes:
-    """Every field in order: four bytes of length, then the value as text in UTF-8, as the export shows it; ff ff ff ff where there is none."""
-    return _canonical(texts_of(entry))
+    """Every field in order: four bytes of length, then the value as text in UTF-8, as the export shows it; ff ff ff ff where there is none.
+
+    What rows have in common is written once, run by run, because every row that is ever booked passes here.
+    """
+    e = entry
+    return b"".join(
+        (
+            _VERSION,
+            _field(str(e.seq)),
+            _run(e.outcome),
+            _field(e.voucher),
+            _run(e.leg, e.kind, e.dr, e.cr),
+            _field(str(e.amount_fen)),
+            _run(e.fiscal_year, e.origin_year, e.line_id, e.jurisdiction_id),
+            _field(None if e.application_id is None else str(e.application_id)),
+            _field(None if e.proposal_id is None else str(e.proposal_id)),
+            _run(e.policy_version, e.funding_source),
+            _field(e.document),
+            _run(e.expenditure_category, e.maker, e.checker, e.approver, e.reverses_seq),
+            _field(e.reason),
+            _run(e.booked_at, e.effective_on, e.caller),
+            _field(e.key),
+            _run(e.item),
+            _field(e.fingerprint.hex()),
+        )
+    )
 
 
 def leaf_of(entry: Entry) -> bytes:
     """32 bytes: SHA-256 of 00 and the canonical bytes, which is the leaf hash of the Merkle tree too (RFC 6962 2.1)."""
-    return _leaf(texts_of(entry))
+    return hashlib.sha256(_LEAF + canonical(entry)).digest()
 
 
 def link(chain: bytes, *, leaf: bytes) -> bytes:
@@ -209,44 +231,8 @@ def as_text(value: object) -> str:
     if isinstance(value, datetime):
         return instant_text(value)
     if isinstance(value, date):
-        return day_text(value)
+        return value.isoformat()
     return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def texts_of(entry: Entry) -> tuple[str | None, ...]:
-    """`as_text` of each field, written out because every row that is ever booked passes here."""
-    e = entry
-    return (
-        str(e.seq),
-        e.outcome,
-        e.voucher,
-        str(e.leg),
-        e.kind,
-        e.dr,
-        e.cr,
-        str(e.amount_fen),
-        str(e.fiscal_year),
-        str(e.origin_year),
-        e.line_id,
-        e.jurisdiction_id,
-        None if e.application_id is None else str(e.application_id),
-        None if e.proposal_id is None else str(e.proposal_id),
-        e.policy_version,
-        e.funding_source,
-        e.document,
-        e.expenditure_category,
-        e.maker,
-        e.checker,
-        e.approver,
-        None if e.reverses_seq is None else str(e.reverses_seq),
-        e.reason,
-        instant_text(e.booked_at),
-        day_text(e.effective_on),
-        e.caller,
-        e.key,
-        str(e.item),
-        e.fingerprint.hex(),
-    )
 
 
 @lru_cache(maxsize=1_000)
@@ -254,27 +240,21 @@ def instant_text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-@lru_cache(maxsize=1_000)
-def day_text(value: date) -> str:
-    return value.isoformat()
-
-
 # The four bytes of every length that occurs in practice.
-_LENGTHS = tuple(length.to_bytes(4, "big") for length in range(4_096))
+_LENGTHS = tuple(size.to_bytes(4, "big") for size in range(4_096))
 
 
-def _sized(text: str) -> bytes:
+def _field(text: str | None) -> bytes:
+    if text is None:
+        return _ABSENT
     value = text.encode()
     size = len(value)
     return (_LENGTHS[size] if size < len(_LENGTHS) else size.to_bytes(4, "big")) + value
 
 
-_VERSION = _LENGTHS[len(FORMAT)] + FORMAT
+@lru_cache(maxsize=10_000)
+def _run(*values: object) -> bytes:
+    return b"".join([_field(None if value is None else as_text(value)) for value in values])
 
 
-def _canonical(texts: Sequence[str | None]) -> bytes:
-    return _VERSION + b"".join([_ABSENT if text is None else _sized(text) for text in texts])
-
-
-def _leaf(texts: Sequence[str | None]) -> bytes:
-    return hashlib.sha256(_LEAF + _canonical(texts)).digest()
+_VERSION = _field(FORMAT.decode())

@@ -226,14 +226,17 @@ def move_in_fund(
 
 def move(case: CaseMoney, *, kind: Kind, document: str, effective_on: date, signers: Signers = UNSIGNED) -> Posting:
     """Reserve, release, order or confirm the whole money of a case."""
-    source, target = _MOVES[kind]
-    return _case_move(case, kind=kind, source=source, target=target, document=document, effective_on=effective_on, signers=signers)
+    dr, cr = _between(*_MOVES[kind], case.fiscal_year, case.line_id, case.jurisdiction_id)
+    return case_posting(case, kind=kind, dr=dr, cr=cr, amount_fen=case.amount_fen, document=document, effective_on=effective_on, signers=signers)
 
 
 def return_money(case: CaseMoney, *, was: AccountName, document: str, effective_on: date, signers: Signers) -> Posting:
     """The bank sent it back: reserved for the same case again, spendable by nobody else (预算法 57: payment follows the budget)."""
     assert was in (AccountName.IN_TRANSIT, AccountName.PAID)
-    return _case_move(case, kind=Kind.RETURN, source=was, target=AccountName.RESERVED, document=document, effective_on=effective_on, signers=signers)
+    dr, cr = _between(was, AccountName.RESERVED, case.fiscal_year, case.line_id, case.jurisdiction_id)
+    return case_posting(
+        case, kind=Kind.RETURN, dr=dr, cr=cr, amount_fen=case.amount_fen, document=document, effective_on=effective_on, signers=signers
+    )
 
 
 def spread(posting: Posting, *, parts: Sequence[Part]) -> tuple[Posting, ...]:
@@ -305,17 +308,16 @@ def _of_pool(account: Account, *, pool: Account) -> Account:
     return pool if account.name is AccountName.AVAILABLE else replace(account, fiscal_year=pool.fiscal_year, origin_year=pool.origin_year)
 
 
-def _case_move(
-    case: CaseMoney, *, kind: Kind, source: AccountName, target: AccountName, document: str, effective_on: date, signers: Signers
-) -> Posting:
-    dr, cr = _account_of(case, name=source), _account_of(case, name=target)
-    return case_posting(case, kind=kind, dr=dr, cr=cr, amount_fen=case.amount_fen, document=document, effective_on=effective_on, signers=signers)
+@lru_cache(maxsize=10_000)
+def _between(source: AccountName, target: AccountName, fiscal_year: int, line_id: str, jurisdiction_id: str) -> tuple[Account, Account]:
+    """The two accounts of a movement within the case's own year: free money is the fund's, all else of its line and jurisdiction."""
 
+    def of(name: AccountName) -> Account:
+        if name is AccountName.AVAILABLE:
+            return available_account(fiscal_year)
+        return account(name, fiscal_year=fiscal_year, origin_year=fiscal_year, line_id=line_id, jurisdiction_id=jurisdiction_id)
 
-def _account_of(case: CaseMoney, *, name: AccountName) -> Account:
-    if name is AccountName.AVAILABLE:
-        return available_account(case.fiscal_year)
-    return case_account(case, name=name, fiscal_year=case.fiscal_year, origin_year=case.fiscal_year)
+    return of(source), of(target)
 
 
 def case_posting(

@@ -67,17 +67,6 @@ balance = Table(
     Index(None, "fiscal_year", "name"),
 )
 
-# What each case holds in the accounts of reserved money.
-case_balance = Table(
-    "case_balance",
-    metadata,
-    Column("application_id", Uuid, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("held_fen", BigInteger, nullable=False),
-    PrimaryKeyConstraint("application_id", "account"),
-    CheckConstraint("held_fen >= 0", name="not_negative"),
-)
-
 voucher_type = Table(
     "voucher_type",
     metadata,

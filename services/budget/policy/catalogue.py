@@ -145,7 +145,10 @@ class Catalogue(BaseModel):
         return self
 
     def fund(self, policy_id: str) -> Fund | None:
-        return next((fund for fund in self.funds if fund.id == policy_id), None)
+        for fund in self.funds:
+            if fund.id == policy_id:
+                return fund
+        return None
 
     def fund_of_year(self, fiscal_year: int) -> Fund | None:
         return next((fund for fund in self.funds if fund.covers(fiscal_year)), None)

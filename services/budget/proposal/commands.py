@@ -7,7 +7,7 @@ from uuid import UUID
 from services.budget.allotment.rules import is_plain, pool_account
 from services.budget.close.queries import closed_years
 from services.budget.entry.commands import append_vouchers, first_legs, lock_books
-from services.budget.entry.rules import Books, Entry, Written, instant_text
+from services.budget.entry.rules import Books, Written
 from services.budget.freeze.queries import in_force
 from services.budget.freeze.rules import Freeze
 from services.budget.ledger.rules import Part
@@ -22,10 +22,6 @@ from shared.events.budget import FundsReleased, FundsReserved, FundsWaiting, Res
 AWARDS_PER_CALL_MAX = 4_000
 
 _PICTURE = "SELECT * FROM read_picture($1, $2, $3, $4, $5)"
-# Where an entry has what a reservation has too.
-SEQ_AT, APPLICATION_AT, PROPOSAL_AT, YEAR_AT, AMOUNT_AT, EFFECTIVE_AT = (
-    Entry._fields.index(name) for name in ("seq", "application_id", "proposal_id", "fiscal_year", "amount_fen", "effective_on")
-)
 _ENTER = """
 INSERT INTO reservation (application_id, proposal_id, state, case_number, applicant_uscc, fiscal_year, line_id, jurisdiction_id, amount_fen,
     policy_version, funding_source, expenditure_category, reason, proposed_on, changed_at, place)
@@ -139,19 +135,6 @@ async def _enter(tx: Tx, decisions: Decisions, *, written: Sequence[Written]) ->
         await keep_parts(tx, [(answer.money, answer.parts) for answer in drawn if answer.money])
     if decisions.repeated:
         await fetch(tx, _NOTE, *_note_columns(decisions.repeated))
-
-
-def reservation_rows(decisions: Decisions, *, written: Sequence[Written]) -> list[tuple[str | None, ...]]:
-    """As append_batch takes them; what an entry has as text already is taken from there. The rank of a case is the number of its entry."""
-    rows = []
-    for answer, entry in zip(decisions.journaled, written, strict=True):
-        award, money, texts = answer.award, answer.money, entry.texts
-        case = (texts[APPLICATION_AT], texts[PROPOSAL_AT], answer.state.value, award.case_number, award.applicant_uscc)
-        place = (texts[YEAR_AT], award.line_id, award.jurisdiction_id, texts[AMOUNT_AT])
-        paid_by = (money.policy_version, money.funding_source, money.expenditure_category) if money else (None, None, None)
-        reason = answer.refusal.detail_zh if answer.refusal else None
-        rows.append((*case, *place, *paid_by, reason, texts[EFFECTIVE_AT], instant_text(answer.asked.act.at), texts[SEQ_AT]))
-    return rows
 
 
 def reservation_columns(answers: Sequence[Answer], *, places: Sequence[int | None]) -> list[list[Any]]:

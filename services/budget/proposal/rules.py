@@ -163,7 +163,8 @@ def decide(batch: Sequence[Asked], *, picture: Picture, catalogue: Catalogue) ->
 
 def _answers(asked: Asked, *, fund: Fund | None, picture: Picture, decisions: Decisions) -> list[Answer]:
     proposal = asked.proposal
-    answers, waiting = list[Answer](), list[tuple[Award, CaseMoney]]()
+    answers: list[Answer] = []
+    waiting: list[tuple[Award, CaseMoney]] = []
     ahead_fen = sum(picture.waiting_fen.values())
     for award in proposal.awards:
         known = picture.known.setdefault(award.application_id, [])

@@ -67,7 +67,13 @@ WITH moved AS MATERIALIZED (
 ), counted AS (
     SELECT count(*) AS rows, count(*) FILTER (WHERE outcome = 'posted' AND leg = 1) AS vouchers FROM journal WHERE seq <= :until_seq
 ), held AS (
-    SELECT sum(amount_fen) FILTER (WHERE state = 'reserved') AS reserved, sum(amount_fen) FILTER (WHERE state = 'in_transit') AS in_transit
+    SELECT sum(amount_fen) FILTER (WHERE state = 'reserved') AS reserved, sum(amount_fen) FILTER (WHERE state = 'in_transit') AS in_transit,
+        count(*) FILTER (WHERE state = 'reserved') AS cases,
+        count(*) FILTER (WHERE state = 'reserved' AND amount_fen = (
+            SELECT sum(CASE WHEN cr LIKE '____/' || :reserved || '%' THEN amount_fen ELSE 0 END
+                - CASE WHEN dr LIKE '____/' || :reserved || '%' THEN amount_fen ELSE 0 END)
+            FROM journal j WHERE j.application_id = reservation.application_id AND outcome = 'posted'
+        )) AS fitting_cases
     FROM reservation
 ), ordered AS (
     SELECT sum(amount_fen) FILTER (WHERE state = 'in_transit') AS in_transit, sum(amount_fen) FILTER (WHERE state = 'paid') AS paid FROM payment_order
@@ -85,7 +91,7 @@ SELECT
         SELECT sum(v.amount_fen) FROM journal v JOIN journal o ON o.seq = v.reverses_seq
         WHERE v.outcome = 'posted' AND v.reverses_seq IS NOT NULL AND o.kind = 'appropriate'), 0) AS appropriated_right,
     (SELECT fen FROM named WHERE name = :reserved) AS reserved_cases_left, held.reserved AS reserved_cases_right,
-    (SELECT fen FROM named WHERE name = :reserved) AS reserved_held_left, (SELECT sum(held_fen) FROM case_balance) AS reserved_held_right,
+    held.cases AS reserved_held_left, held.fitting_cases AS reserved_held_right,
     (SELECT fen FROM named WHERE name = :in_transit) AS in_transit_cases_left, held.in_transit AS in_transit_cases_right,
     (SELECT fen FROM named WHERE name = :in_transit) AS in_transit_orders_left, ordered.in_transit AS in_transit_orders_right,
     coalesce((SELECT fen FROM named WHERE name = :paid), 0) - coalesce((SELECT fen FROM named WHERE name = :recovered_late), 0) AS paid_orders_left,

@@ -42,7 +42,7 @@ SIDES: Mapping[Check, tuple[str, str, str]] = {
     Check.VOUCHERS: ("凭证连续", "last numbers of all kinds | 各类末号合计", "vouchers there are | 实有凭证数"),
     Check.APPROPRIATED: ("批复核对", "books: appropriated | 账面年度批复", "documents less reversals | 批复文件减冲正"),
     Check.RESERVED_CASES: ("预留核对", "books: reserved | 账面已预留", "cases with money reserved | 已预留案件"),
-    Check.RESERVED_HELD: ("分案核对", "books: reserved | 账面已预留", "held case by case | 分案余额"),
+    Check.RESERVED_HELD: ("分案核对", "cases with money reserved | 已预留案件数", "cases whose entries add up to it | 分录与预留相符的案件数"),
     Check.IN_TRANSIT_CASES: ("在途核对（案件）", "books: in transit | 账面在途", "cases being paid | 支付中的案件"),
     Check.IN_TRANSIT_ORDERS: ("在途核对（支付申请）", "books: in transit | 账面在途", "orders in transit | 在途支付申请"),
     Check.PAID_ORDERS: ("支付核对", "books: paid less recovered late | 账面已支付减上年追回", "orders paid less receipts | 已付申请减追回收款"),

@@ -57,7 +57,10 @@ class Purse:
     freezes: Sequence[Freeze] = ()
 
     def freeze_of(self, money: CaseMoney) -> Freeze | None:
-        return next((freeze for freeze in self.freezes if freeze.stops(money)), None)
+        for freeze in self.freezes:
+            if freeze.stops(money):
+                return freeze
+        return None
 
     def free_fen(self, money: CaseMoney) -> int:
         """What there is for this case in all pools that serve it."""

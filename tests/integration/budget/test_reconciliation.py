@@ -194,8 +194,21 @@ async def test_a_balance_that_somebody_changed_behind_the_books_is_found(client:
         "journal_accounts": (4, 3),
         "debits_credits": (1_000_000, 1_000_001),
         "reserved_cases": (1_000_001, 1_000_000),
-        "reserved_held": (1_000_001, 1_000_000),
     }
+
+
+async def test_a_case_whose_entries_do_not_add_up_to_what_is_reserved_for_it_is_found(
+    client: httpx.AsyncClient, live: Live, database: Database
+) -> None:
+    await appropriate(client, 1_000_000)
+    await payable_case(client, live)
+    owner = await asyncpg.connect(database.urls["budget_owner"])
+    await owner.execute("UPDATE reservation SET amount_fen = amount_fen + 1")
+    await owner.close()
+
+    found = await reconciliation(client)
+
+    assert unequal(found) == {"reserved_cases": (1_000_000, 1_000_001), "reserved_held": (1, 0)}
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ async def test_a_reservation_leaves_nothing(client: httpx.AsyncClient, database:
 
     writes = await fail_at_every_table(operation, faults=faults, database=database, last="head")
 
-    assert BOOKS | {"reservation", "case_balance", "stream", "outbox"} <= writes.keys()
+    assert BOOKS | {"reservation", "stream", "outbox"} <= writes.keys()
 
 
 async def test_payment_orders_that_are_approved_together_leave_nothing(
@@ -175,7 +175,7 @@ async def test_payment_orders_that_are_approved_together_leave_nothing(
 
     writes = await fail_at_every_table(operation, faults=faults, database=database)
 
-    assert BOOKS | {"case_balance", "payment_order", "reservation", "reservation_history", "stream", "outbox", "answer"} <= writes.keys()
+    assert BOOKS | {"payment_order", "reservation", "reservation_history", "stream", "outbox", "answer"} <= writes.keys()
 
 
 async def test_what_the_bank_says_leaves_nothing(client: httpx.AsyncClient, live: Live, database: Database, faults: Faults) -> None:
@@ -189,7 +189,7 @@ async def test_what_the_bank_says_leaves_nothing(client: httpx.AsyncClient, live
         writes = await fail_at_every_table(operation, faults=faults, database=database)
 
         assert BOOKS | {"bank_confirmation", "payment_order", "reservation", "reservation_history", "stream", "outbox", "answer"} <= writes.keys()
-        assert ("case_balance" in writes) == ("payee_account" in writes) == (name == "returned")
+        assert ("payee_account" in writes) == (name == "returned")
 
 
 async def test_a_recovery_leaves_nothing(client: httpx.AsyncClient, live: Live, database: Database, faults: Faults) -> None:
@@ -223,7 +223,7 @@ async def test_a_year_close_leaves_nothing(client: httpx.AsyncClient, live: Live
     assert BOOKS | {"held_part", "reservation", "reservation_history", "stream", "outbox", "closed_year", "answer"} <= writes.keys()
 
 
-@pytest.mark.parametrize("table", ["reservation", "stream", "outbox", "journal", "case_balance"])
+@pytest.mark.parametrize("table", ["reservation", "stream", "outbox", "journal"])
 async def test_of_a_batch_the_others_are_decided_without_the_one_that_fails(
     client: httpx.AsyncClient, live: Live, database: Database, faults: Faults, table: str
 ) -> None:
@@ -294,7 +294,7 @@ def asked(amount_fen: int) -> Asked:
 async def rows_about(database: Database, application_id: uuid.UUID) -> int:
     """In all tables that name a case."""
     async with superuser(database) as connection:
-        named = {"journal": "application_id", "reservation": "application_id", "case_balance": "application_id", "stream": "key", "outbox": "key"}
+        named = {"journal": "application_id", "reservation": "application_id", "stream": "key", "outbox": "key"}
         counted = " + ".join(f"(SELECT count(*) FROM {table} WHERE {column}::text = $1)" for table, column in named.items())
         found: int = await connection.fetchval(f"SELECT {counted}", str(application_id))
     return found
