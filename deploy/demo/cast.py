@@ -71,6 +71,8 @@ class Cast:
     actions: dict[str, str]
     services: dict[str, str]
     appropriation: dict[str, Any]
+    # Of the joint review.
+    minutes_number: str
 
     @property
     def good(self) -> tuple[FilingRow, ...]:
@@ -115,6 +117,7 @@ def load(city: City) -> Cast:
         actions=script["actions"],
         services=script["services"],
         appropriation={**script["appropriation"], "approved_on": script["appropriation"]["approved_on"].isoformat()},
+        minutes_number=script["joint_review"]["minutes_number"],
     )
 
 

@@ -1,6 +1,7 @@
 """The last step: the year's evidence pack is taken, unpacked into an empty folder, and verified there by Python alone, without network or product."""
 
 import asyncio
+import csv
 import hashlib
 import io
 import shlex
@@ -33,9 +34,18 @@ async def show_evidence(world: World, *, entries: int) -> dict[str, Any]:
     pack = await take_pack(world, unpacked=folder / "pack")
     zh = f"审计取得{year}年度证据包：{pack['files']}个文件，SHA-256 {pack['sha256'][:16]}…，解压至空文件夹"
     world.step(zh=zh, en="the auditor takes the evidence pack")
+    minutes = minutes_in(folder / "pack")
+    require(set(minutes) == {world.cast.minutes_number}, zh=f"每项已确认资助应列明联审纪要：{minutes}", en="every confirmed award names its minutes")
+    world.step(zh=f"包内逐项列明公示编号和联审纪要：{len(minutes)}项，{world.cast.minutes_number}", en="notice and minutes stand beside each award")
     told = await verify(world, folder=folder / "pack", kept=kept)
     world.step(zh="离线核验通过：不联网，不装任何软件，不用本系统", en="verified offline by Python alone")
-    return {**pack, "checkpoint_seq": entries, "verified": told}
+    return {**pack, "checkpoint_seq": entries, "minutes": minutes, "verified": told}
+
+
+def minutes_in(folder: Path) -> list[str]:
+    """Of each award that was confirmed, as the pack has it."""
+    with (folder / "awards.csv").open(encoding="utf-8-sig", newline="") as file:
+        return [row["minutes_number"] for row in csv.DictReader(file) if row["notice_number"]]
 
 
 async def pull_checkpoint(world: World, *, entries: int) -> str:

@@ -176,10 +176,11 @@ async def review_by_city(world: World, *, filed: Filed, ranked: tuple[str, ...])
 
 
 async def review_jointly(world: World, *, filed: Filed, ranked: tuple[str, ...]) -> None:
-    """Both bureaus, two people who had no hand in it before, on one sum; the order of the decisions is the rank."""
+    """Both bureaus, two people who had no hand in it before, on one sum and in one meeting; the order of the decisions is the rank."""
     world.move_to("2025-09-24T14:00")
     awards = {row.reference: row.award_fen or 0 for row in world.cast.good}
-    decisions = [{"application_id": filed.ids[each], "stage": "joint", "verdict": "approve", "amount_fen": awards[each]} for each in ranked]
+    common = {"stage": "joint", "verdict": "approve", "minutes_number": world.cast.minutes_number}
+    decisions = [{**common, "application_id": filed.ids[each], "amount_fen": awards[each]} for each in ranked]
     reviewer = await world.as_staff("reviewer", service="applications")
     bureau = await world.as_staff("joint_hr", service="applications")
     finance = await world.as_staff("joint_finance", service="applications")
@@ -187,7 +188,9 @@ async def review_jointly(world: World, *, filed: Filed, ranked: tuple[str, ...])
     require(twice["problem"]["code"] == "same-person-twice", zh=f"复核人员不得再联审：{twice}", en="nobody decides twice")
     world.aside(zh=f"复核人员想再作联审：{twice['problem']['detail_zh']}", en="nobody decides twice")
     require_decided((await bureau.post("/v1/reviews", json={"decisions": decisions})).json()["results"])
-    world.step(zh=f"联审·人社：核定{len(decisions)}件金额", en="joint review, HR: sums set", clause="joint")
+    world.step(
+        zh=f"联审·人社：核定{len(decisions)}件金额（{world.cast.minutes_number}）", en="joint review, HR: sums set, minutes named", clause="joint"
+    )
     other = {**decisions[1], "amount_fen": awards[ranked[1]] - 1}
     differs = (await finance.post("/v1/reviews", json={"decisions": [other]})).json()["results"][0]
     require(differs["problem"]["code"] == "amounts-differ", zh=f"两家金额应一致：{differs}", en="both must set the same sum")

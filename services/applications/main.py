@@ -26,6 +26,8 @@ SYSTEM_SCOPES = frozenset({"applications:file"})
 
 def build(settings: ApplicationsSettings) -> FastAPI:
     in_use.catalogue()
+    # A process that could not mark a number must not start.
+    settings.marking_secret()
     roles = load_roles(ROLES)
     scopes = SYSTEM_SCOPES.union(*roles.values())
     authenticator = Authenticator(settings=settings, roles=roles, systems=load_callers(settings.callers_file, scopes_here=scopes))

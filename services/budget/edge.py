@@ -1,7 +1,6 @@
 """What the edges of every noun of the budget need: the act that a call or an event is, and the seal."""
 
 import hashlib
-import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -15,23 +14,14 @@ from services.budget.sealing import Seal
 from services.budget.settings import BudgetSettings
 from shared.clock import Moment
 from shared.db import Tx
+from shared.document import canonical_document
 from shared.events import Event, encode
 from shared.idempotency import Attempt
 from shared.live import Live
-from shared.visible import Visible, is_visible
-
-_BRACKETS = str.maketrans("([【", "〔〔〔") | str.maketrans(")]】", "〕〕〕")
-
-
-def _canonical_document(number: object) -> object:
-    """财〔2025〕1号 however it was typed: one number, one form, so that a document counts once."""
-    if not isinstance(number, str):
-        return number
-    return "".join(filter(is_visible, unicodedata.normalize("NFKC", number).translate(_BRACKETS)))
-
+from shared.visible import Visible
 
 FiscalYear = Annotated[int, Field(strict=True, ge=2000, le=2999)]
-Document = Annotated[str, BeforeValidator(_canonical_document), Field(min_length=1, max_length=100)]
+Document = Annotated[str, BeforeValidator(canonical_document), Field(min_length=1, max_length=100)]
 # A few words are enough: those of a bank, or of an order that stays among officers.
 Remark = Annotated[str, Field(min_length=1, max_length=500), Visible(1)]
 LineId = Annotated[str, Field(min_length=1, max_length=40)]

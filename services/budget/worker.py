@@ -1,7 +1,8 @@
-"""The budget's worker: it announces, and takes the orders of applications."""
+"""The budget's worker: it announces, takes the orders of applications, and keeps what the registry tells."""
 
 from services.budget import policy
 from services.budget.checkpoint.jobs import KEEP_CHECKPOINTS
+from services.budget.known.consumers import HANDLERS as KNOWN
 from services.budget.payee.jobs import SEAL_ANEW
 from services.budget.payment.consumers import HANDLERS as PAYMENT
 from services.budget.proposal.consumers import HANDLERS as PROPOSAL
@@ -17,7 +18,7 @@ JOBS = (KEEP_CHECKPOINTS, SEAL_ANEW)
 
 
 def consumer(_city: City) -> Consumer:
-    return inbox.consumer("budget", topics=["applications.events"], handlers=[*PROPOSAL, *WAITING, *PAYMENT])
+    return inbox.consumer("budget", topics=["registry.events", "applications.events"], handlers=[*KNOWN, *PROPOSAL, *WAITING, *PAYMENT])
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ class Event(BaseModel):
     """A fact that happened. Bodies only ever gain optional fields; anything else is a new major version of `type`.
 
     `happened_at` and `happened_on` are business time: consumers take the date and the fiscal year from here, never from a clock.
-    No event carries personal data or a bank account.
+    No event carries personal data or a bank account; of a person's number there is at most a mark that none of its readers has the key of.
     """
 
     # Unknown fields are ignored on reading, so that a producer may add an optional one before its consumers know it.

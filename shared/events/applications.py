@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.events import Event
 
 AWARDS_PER_PROPOSAL_MAX = 1_000
+# Of each kind of number that a filing may name.
+MARKS_PER_KIND_MAX = 200
+MARK_KINDS_MAX = 2
 
 
 class Due(BaseModel):
@@ -166,8 +169,24 @@ class ReleaseUndone(CaseEvent):
     reason: str
 
 
+class AwardMark(BaseModel):
+    """A number that the filing named, of an invoice or an identity card, as a keyed digest.
+
+    Only applications has the key: equal numbers have equal marks, and nobody else can tell or try what number a mark is of.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str = Field(min_length=1, max_length=40)
+    value: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class AwardConfirmed(CaseEvent):
-    """Order to the budget: this award may be paid."""
+    """Order to the budget: this award may be paid.
+
+    By `decision_id`, of `decision_stage` on `decided_on`, the record of the review that set the sum is found in applications;
+    `minutes_number` is that of its minutes, where the officers gave one.
+    """
 
     type: ClassVar[str] = "applications.award_confirmed.v1"
 
@@ -175,6 +194,12 @@ class AwardConfirmed(CaseEvent):
     amount_fen: int
     confirmed_on: date
     notice_number: str
+    # Not in events of the first days.
+    decision_id: int | None = None
+    decision_stage: str | None = None
+    decided_on: date | None = None
+    minutes_number: str | None = None
+    marks: tuple[AwardMark, ...] | None = Field(default=None, max_length=MARK_KINDS_MAX * MARKS_PER_KIND_MAX)
 
 
 class PaymentStarted(CaseEvent):

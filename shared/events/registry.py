@@ -32,9 +32,14 @@ class OrganisationChanged(OrganisationEvent):
 
 
 class OrganisationEnded(OrganisationEvent):
+    """`ended_on` is the first day on which it is no more."""
+
     type: ClassVar[str] = "registry.organisation_ended.v1"
 
     cause: str
+    # Not in events of the first days.
+    ended_on: date | None = None
+    cause_title_zh: str | None = None
 
 
 class InstitutionEvent(Event):
@@ -67,6 +72,8 @@ class InstitutionEnded(InstitutionEvent):
 
     ended_on: date
     cause: str
+    # Not in events of the first days.
+    cause_title_zh: str | None = None
 
 
 class ParkEvent(Event):

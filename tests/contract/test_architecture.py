@@ -59,7 +59,7 @@ NOT_IN_COMPOSE = {
     "service": "each service's own class says it",
     "statement_timeout_ms": "the default suits one server",
 }
-OF_THE_OTHER_PROCESS = {"http": {"worker_port", "witness_folder"}, "worker": {"http_port"}}
+OF_THE_OTHER_PROCESS = {"http": {"worker_port", "witness_folder"}, "worker": {"http_port", "mark_key"}}
 
 SCOPE = re.compile(r"[a-z]+(-[a-z]+)*:[a-z]+([-_][a-z]+)*")
 SCOPES_OF_NO_ROUTE: dict[str, str] = {}

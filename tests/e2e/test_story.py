@@ -271,6 +271,8 @@ async def test_the_pack_of_the_year_was_verified_by_python_alone_and_would_not_b
     assert f"GOOD 无误 {rows} rows" in evidence["verified"]
     assert "1 signed checkpoints agree" in evidence["verified"]
     assert evidence["checkpoint_seq"] == rows
+    assert set(evidence["minutes"]) == {told.world.cast.minutes_number}
+    assert len(evidence["minutes"]) == sum(case["state"] == "paid" for case in told.story.facts["cases"].values())
     assert all(line in told.shown for line in evidence["verified"].splitlines())
     assert (altered.returncode, altered.stdout) == (1, "")
     assert "BAD 有误 seq 5: " in altered.stderr

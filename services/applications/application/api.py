@@ -135,6 +135,7 @@ class DecisionView(BaseModel):
     verdict: str
     amount_fen: int | None
     reason: str | None
+    minutes_number: str | None
     officer: str
     at: datetime
 

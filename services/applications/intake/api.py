@@ -1,7 +1,8 @@
 """Filing over HTTP: one row, many rows, or a rehearsal that writes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
@@ -14,9 +15,11 @@ from services.applications.evidence.rules import Evidence
 from services.applications.intake import commands
 from services.applications.intake.commands import Ground, Outcome, RowStatus
 from services.applications.intake.rules import Filing
+from services.applications.mark.rules import NUMBERS_PER_FILING_MAX, Invoice, MarkingKey, Numbers, marks_of
 from services.applications.policy.in_use import catalogue
 from services.applications.row.commands import Row
 from services.applications.row.rules import repeated_reference
+from services.applications.settings import ApplicationsSettings
 from shared.auth import may
 from shared.caller import Caller
 from shared.clock import Moment
@@ -45,6 +48,7 @@ ROW_EXAMPLE: dict[str, Any] = {
     "project_name": "高校毕业生稳岗扩岗专项",
     "project_code": "2025-017",
     "evidence": [{"kind": "application_form", "name": "申请表.pdf", "sha256": "0" * 64, "size_bytes": 48_213}],
+    "invoices": [{"number": "25379900000000000017"}, {"code": "3700990012", "number": "00000017"}],
 }
 
 
@@ -55,8 +59,16 @@ class EvidenceRow(Wire):
     size_bytes: int = Field(strict=True)
 
 
+class InvoiceRow(Wire):
+    number: str = Field(max_length=40, description="20 digits, or 8 beside a code | 发票号码")
+    code: str | None = Field(default=None, max_length=40, description="10 or 12 digits, not of a digital invoice | 发票代码")
+
+
 class FileApplication(Wire):
-    """One filing. `filed_on` is the applicant's act (today when left out); money is in whole fen."""
+    """One filing. `filed_on` is the applicant's act (today when left out); money is in whole fen.
+
+    Numbers of invoices, and of those for whom the support is, are kept as keyed marks alone, by which the same number is seen in another case.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [ROW_EXAMPLE]})
 
@@ -73,8 +85,17 @@ class FileApplication(Wire):
     support_year: int | None = Field(default=None, strict=True, ge=2000, le=2100)
     portal_number: str | None = Field(default=None, min_length=1, max_length=50)
     evidence: list[EvidenceRow] = Field(default=[], max_length=40)
+    invoices: list[InvoiceRow] = Field(default=[], max_length=NUMBERS_PER_FILING_MAX)
+    resident_ids: list[Annotated[str, Field(max_length=40)]] = Field(
+        default=[], max_length=NUMBERS_PER_FILING_MAX, description="Of those for whom the support is asked | 所涉人员的公民身份号码"
+    )
 
-    def row(self, *, moment: Moment, traceparent: str | None) -> Row:
+    def marks(self, *, key: MarkingKey, on: date) -> dict[str, list[str]]:
+        """Raises the refusal of what is no number."""
+        numbers = Numbers(invoices=[Invoice(number=each.number, code=each.code) for each in self.invoices], resident_ids=self.resident_ids)
+        return marks_of(numbers, key=key, on=on)
+
+    def row(self, *, moment: Moment, traceparent: str | None, marks: Mapping[str, list[str]]) -> Row:
         claim = Claim(
             applicant_uscc=self.applicant_uscc,
             project_code=self.project_code,
@@ -95,10 +116,15 @@ class FileApplication(Wire):
             jurisdiction_id=self.jurisdiction_id,
             portal_number=self.portal_number,
             project_name=self.project_name,
-            content=self.model_dump(mode="json", exclude={"row_reference"}, exclude_none=True),
+            content=self._content(marks),
             filing=filing,
             traceparent=traceparent,
         )
+
+    def _content(self, marks: Mapping[str, list[str]]) -> dict[str, Any]:
+        """All that was said, with marks in place of numbers; without any it is what it was before there were marks."""
+        said = self.model_dump(mode="json", exclude={"row_reference", "invoices", "resident_ids"}, exclude_none=True)
+        return said | ({"marks": dict(marks)} if marks else {})
 
 
 class FileApplications(Wire):
@@ -153,6 +179,7 @@ class FilingCall:
     """One call of the single route, waiting for its turn."""
 
     body: FileApplication
+    marks: Mapping[str, list[str]]
     caller: Caller
     once: Attempt
     traceparent: str | None
@@ -178,8 +205,11 @@ Desk: TypeAlias = Annotated[Gathering[FilingCall, Response], Depends(desk)]
     responses={200: {"model": FiledView, "description": "The row is known: changed, unchanged or in-review | 已报送过的行"}},
     summary="File one application | 报送一件申报",
 )
-async def file_application(body: FileApplication, caller: Annotated[Caller, may("applications:file")], once: Once, desk: Desk) -> Response:
-    return await desk.take(FilingCall(body, caller, once, current_traceparent()))
+async def file_application(
+    body: FileApplication, caller: Annotated[Caller, may("applications:file")], once: Once, live: Live, desk: Desk
+) -> Response:
+    marks = body.marks(key=_marking_key(live), on=live.now().on)
+    return await desk.take(FilingCall(body, marks, caller, once, current_traceparent()))
 
 
 async def _file_together(live: LiveState, calls: Sequence[FilingCall]) -> list[Response | Exception]:
@@ -194,7 +224,7 @@ async def _file_together(live: LiveState, calls: Sequence[FilingCall]) -> list[R
         moment = live.now()
 
         async def file(places: Sequence[int]) -> list[Answered | Refusal]:
-            rows = [calls[place].body.row(moment=moment, traceparent=calls[place].traceparent) for place in places]
+            rows = [each.body.row(moment=moment, traceparent=each.traceparent, marks=each.marks) for each in (calls[place] for place in places)]
             outcomes = await commands.file_rows(tx, rows, ground=_ground(live), caller=calls[places[0]].caller, moment=moment)
             return [outcome.refusal or _answered(calls[place], outcome=outcome) for outcome, place in zip(outcomes, places, strict=True)]
 
@@ -213,7 +243,7 @@ async def file_applications(body: FileApplications, caller: Annotated[Caller, ma
         if (answer := await once.first_answer(tx)) is not None:
             return answer
         moment = live.now()
-        call = _read_rows(body.rows, moment=moment)
+        call = _read_rows(body.rows, moment=moment, key=_marking_key(live))
         outcomes = await commands.file_rows(tx, list(call.readable.values()), ground=_ground(live), caller=caller, moment=moment)
         return await once.keep(tx, call.answered(outcomes), status=200)
 
@@ -225,7 +255,7 @@ async def file_applications(body: FileApplications, caller: Annotated[Caller, ma
 )
 async def validate_applications(body: FileApplications, caller: Annotated[Caller, may("applications:file")], live: Live) -> RowResults:
     moment = live.now()
-    call = _read_rows(body.rows, moment=moment)
+    call = _read_rows(body.rows, moment=moment, key=_marking_key(live))
     async with live.snapshot() as tx:
         outcomes = await commands.rehearse_rows(tx, list(call.readable.values()), ground=_ground(live), caller=caller, moment=moment)
     return call.answered(outcomes)
@@ -244,16 +274,20 @@ class _Batch:
         return RowResults(results=[results[index] for index in range(len(results))])
 
 
-def _read_rows(rows: Sequence[Any], *, moment: Moment) -> _Batch:
+def _read_rows(rows: Sequence[Any], *, moment: Moment, key: MarkingKey) -> _Batch:
     unreadable: dict[int, RowResult] = {}
     readable: dict[int, Row] = {}
     references: set[str] = set()
     traceparent = current_traceparent()
     for index, raw in enumerate(rows):
         try:
-            row = _READ.validate_python(raw).row(moment=moment, traceparent=traceparent)
+            said = _READ.validate_python(raw)
+            row = said.row(moment=moment, traceparent=traceparent, marks=said.marks(key=key, on=moment.on))
         except ValidationError as error:
             unreadable[index] = _refused(index, invalid(error.errors()))
+            continue
+        except Refusal as refusal:
+            unreadable[index] = _refused(index, refusal)
             continue
         if row.row_reference in references:
             unreadable[index] = _refused(index, repeated_reference(row.row_reference))
@@ -278,3 +312,8 @@ def _refused(index: int, refusal: Refusal) -> RowResult:
 
 def _ground(live: LiveState) -> Ground:
     return Ground(catalogue=catalogue(), calendar=live.calendar, city=live.city)
+
+
+def _marking_key(live: LiveState) -> MarkingKey:
+    assert isinstance(live.settings, ApplicationsSettings), "applications is built with its own settings"
+    return MarkingKey(live.settings.marking_secret())

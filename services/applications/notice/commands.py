@@ -25,12 +25,13 @@ from services.applications.notice.rules import (
 )
 from services.applications.notice.tables import notice, notice_case
 from services.applications.policy.catalogue import NoticeRule
+from services.applications.review.queries import Minutes, minutes_of
 from shared import outbox
 from shared.caller import Caller
 from shared.clock import Moment
 from shared.db import Tx
 from shared.errors import NotFound
-from shared.events.applications import AwardConfirmed, NoticeOpened
+from shared.events.applications import AwardConfirmed, AwardMark, NoticeOpened
 from shared.ids import new_id
 
 CLOCK = By(caller="service:applications")
@@ -97,7 +98,9 @@ async def close_notice(tx: Tx, *, notice_id: UUID, ground: Ground, moment: Momen
     held = [case for case in cases.values() if case.state in ON_NOTICE and case not in ripe]
     if not held:
         await tx.execute(update(notice).where(notice.c.id == due.id).values(state=NoticeState.CLOSED, closed_at=moment.at))
-    await outbox.append(tx, *(_confirmed(case, due, moment=moment) for case in moved))
+    minutes, marks = await minutes_of(tx, ids=[case.id for case in moved]), await queries.marks_of(tx, ids=[case.id for case in moved])
+    confirmed = [_confirmed(case, due, minutes=minutes.get(case.id), marks=marks.get(case.id), moment=moment) for case in moved]
+    await outbox.append(tx, *confirmed)
     return len(moved) + (0 if held else 1)
 
 
@@ -181,7 +184,7 @@ def _opened(case: Case, opened: Notice, *, moment: Moment) -> NoticeOpened:
     )
 
 
-def _confirmed(case: Case, closed: Notice, *, moment: Moment) -> AwardConfirmed:
+def _confirmed(case: Case, closed: Notice, *, minutes: Minutes | None, marks: tuple[AwardMark, ...] | None, moment: Moment) -> AwardConfirmed:
     assert case.proposal_id is not None
     assert case.amount_fen is not None
     return AwardConfirmed(
@@ -190,4 +193,9 @@ def _confirmed(case: Case, closed: Notice, *, moment: Moment) -> AwardConfirmed:
         amount_fen=case.amount_fen,
         confirmed_on=moment.on,
         notice_number=closed.number,
+        decision_id=minutes.decision_id if minutes else None,
+        decision_stage=minutes.stage if minutes else None,
+        decided_on=minutes.decided_on if minutes else None,
+        minutes_number=minutes.number if minutes else None,
+        marks=marks,
     )

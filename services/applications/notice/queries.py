@@ -13,6 +13,7 @@ from services.applications.notice.rules import UNDECIDED, NoticeDays, NoticeStat
 from services.applications.notice.tables import notice, notice_case, objection
 from shared.db import AnyRow, Tx
 from shared.errors import NotFound
+from shared.events.applications import AwardMark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,16 @@ async def objections_to(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, list[Objec
         .group_by(objection.c.application_id)
     )
     return {application_id: [ObjectionState(state) for state in states] for application_id, states in rows}
+
+
+async def marks_of(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, tuple[AwardMark, ...]]:
+    """By case, of the filing as it was accepted; one that named no number is absent."""
+    named = application.c.content.has_key("marks")
+    rows = await tx.execute(select(application.c.id, application.c.content["marks"]).where(application.c.id.in_(ids), named))
+    return {
+        application_id: tuple(AwardMark(kind=kind, value=value) for kind, values in sorted(of_case.items()) for value in values)
+        for application_id, of_case in rows
+    }
 
 
 async def list_notices(tx: Tx, *, after: tuple[date, UUID] | None, limit: int) -> Sequence[AnyRow]:

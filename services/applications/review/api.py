@@ -13,7 +13,7 @@ from services.applications.policy.in_use import catalogue
 from services.applications.review import commands
 from services.applications.review.commands import Answer, Asked
 from services.applications.review.rules import DECISIONS_PER_CALL_MAX, REASON_CHARS_MAX, Verdict, officer_of
-from services.applications.wire import OfficerName
+from services.applications.wire import MinutesNumber, OfficerName
 from shared.auth import may
 from shared.caller import Caller
 from shared.errors import Refusal
@@ -30,20 +30,29 @@ DECISION_EXAMPLE: dict[str, Any] = {
     "verdict": "approve",
     "reason": "材料齐全，符合条件",
     "amount_fen": 4_000_000,
+    "minutes_number": "联审纪要〔2025〕9号",
 }
 
 
 class TakeDecision(Wire):
-    """`stage` is acceptance, district, city or joint; only the joint stage sets the sum. Refusing and returning need a reason."""
+    """`stage` is acceptance, district, city or joint; only the joint stage sets the sum and has minutes. Refusing and returning need a reason."""
 
     application_id: UUID
     stage: str = Field(max_length=40)
     verdict: Verdict
     reason: str | None = Field(default=None, max_length=REASON_CHARS_MAX)
     amount_fen: Fen | None = None
+    minutes_number: MinutesNumber | None = Field(default=None, description="Of the minutes of the joint review | 联审会议纪要文号")
 
     def asked(self) -> Asked:
-        return Asked(application_id=self.application_id, stage=self.stage, verdict=self.verdict, reason=self.reason, amount_fen=self.amount_fen)
+        return Asked(
+            application_id=self.application_id,
+            stage=self.stage,
+            verdict=self.verdict,
+            reason=self.reason,
+            amount_fen=self.amount_fen,
+            minutes_number=self.minutes_number,
+        )
 
 
 class TakeDecisions(Wire):

@@ -25,6 +25,7 @@ from services.applications.review.rules import (
     Decision,
     Outcome,
     Verdict,
+    check_keeps_minutes,
     check_may_decide,
     check_told_reason,
     decide,
@@ -60,6 +61,7 @@ class Asked:
     verdict: Verdict
     reason: str | None
     amount_fen: int | None
+    minutes_number: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +141,7 @@ def _accept(call: _Call, asked: Asked, *, case: Case, policy: Policy, item: Item
     """受理: every fact and document is there; or the case is returned once with all that is missing, or refused."""
     acceptance = policy.acceptance_on(case.filed_on)
     check_may_decide(call.caller, acceptance.decider)
+    check_keeps_minutes(asked.minutes_number, stage=None)
     target = {Verdict.APPROVE: State.ACCEPTED, Verdict.RETURN: State.RETURNED, Verdict.REFUSE: State.REFUSED}[asked.verdict]
     check_transition(case.state, target=target, by=Actor.ACCEPTOR)
     if target is not State.ACCEPTED:
@@ -174,6 +177,7 @@ def _review(call: _Call, asked: Asked, *, case: Case, policy: Policy, item: Item
         verdict=asked.verdict,
         reason=_reason(asked),
         amount_fen=asked.amount_fen,
+        minutes_number=asked.minutes_number,
     )
     earlier = call.facts.earlier.get(case.id, ())
     outcome = decide(item=item, stages=stages, state=case.state, stage=case.stage, earlier=earlier, decision=decision)
@@ -235,11 +239,11 @@ def _reason(asked: Asked) -> str | None:
 
 
 _WRITE = text("""
-INSERT INTO decision (application_id, round, stage, decider, attempt, verdict, amount_fen, reason, officer, caller, at, "on")
+INSERT INTO decision (application_id, round, stage, decider, attempt, verdict, amount_fen, reason, minutes_number, officer, caller, at, "on")
 SELECT d.application_id, d.round, d.stage, d.decider,
     1 + (SELECT count(*) FROM decision e
          WHERE (e.application_id, e.round, e.stage, e.decider) = (d.application_id, d.round, d.stage, d.decider)),
-    d.verdict, d.amount_fen, d.reason, d.officer, :caller, :at, :on
+    d.verdict, d.amount_fen, d.reason, d.minutes_number, d.officer, :caller, :at, :on
 FROM jsonb_populate_recordset(NULL::decision, CAST(:decisions AS jsonb)) AS d
 """)
 
@@ -254,6 +258,7 @@ async def _write_decisions(tx: Tx, call: _Call, *, taken: dict[UUID, _Taken]) ->
             "verdict": each.decision.verdict,
             "amount_fen": each.decision.amount_fen,
             "reason": each.decision.reason,
+            "minutes_number": each.decision.minutes_number,
             "officer": each.decision.officer,
         }
         for application_id, each in taken.items()

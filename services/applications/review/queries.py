@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from services.applications.application.commands import Case, lock_cases
 from services.applications.application.tables import application
@@ -53,5 +54,36 @@ async def standing_decisions(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, list[
             verdict=Verdict(row.verdict),
             reason=row.reason,
             amount_fen=row.amount_fen,
+            minutes_number=row.minutes_number,
         )
     return {application_id: list(each.values()) for application_id, each in newest.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Minutes:
+    """Where the record of the review that set a sum is found: its last decision, and the number of its minutes if a side gave one."""
+
+    decision_id: int
+    stage: str
+    decided_on: date
+    number: str | None
+
+
+# Only the joint stage's approvals have a sum. Of one that was taken anew the newest stands; the last one of all let the case pass.
+_MINUTES = text("""
+WITH standing AS (
+    SELECT DISTINCT ON (application_id, round, stage, decider) application_id, round, stage, id, "on", minutes_number
+    FROM decision WHERE application_id = ANY(CAST(:ids AS uuid[])) AND amount_fen IS NOT NULL
+    ORDER BY application_id, round, stage, decider, attempt DESC
+)
+SELECT DISTINCT ON (s.application_id) s.application_id, s.id AS decision_id, s.stage, s."on" AS decided_on, (
+    SELECT max(e.minutes_number) FROM standing e WHERE (e.application_id, e.round, e.stage) = (s.application_id, s.round, s.stage)
+) AS number
+FROM standing s ORDER BY s.application_id, s.id DESC
+""")
+
+
+async def minutes_of(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, Minutes]:
+    """By case; one whose sum no decision set is absent."""
+    rows = (await tx.execute(_MINUTES, {"ids": list(ids)})).mappings()
+    return {row["application_id"]: Minutes(**{name: row[name] for name in ("decision_id", "stage", "decided_on", "number")}) for row in rows}

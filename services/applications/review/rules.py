@@ -120,6 +120,26 @@ class AmountsDiffer(Conflict):
     remedy_zh = "请双方协商一致后，由任一方重新提交审核意见。"
 
 
+class MinutesNotAsked(Refusal):
+    code = "minutes-not-asked"
+    title_en = "This stage keeps no minutes"
+    title_zh = "本环节不填会议纪要文号"
+
+
+class MinutesHoldPersonalData(Refusal):
+    code = "minutes-hold-personal-data"
+    title_en = "This is no number of minutes: it holds a telephone, identity or account number"
+    title_zh = "会议纪要文号中含有电话、身份证或银行账户号码"
+
+
+class MinutesDiffer(Conflict):
+    code = "minutes-differ"
+    title_en = "The two sides name different minutes"
+    title_zh = "联审双方填写的会议纪要文号不一致"
+    remedy_en = "Look at the minutes; either side may then decide anew."
+    remedy_zh = "请核对会议纪要后，由任一方重新提交审核意见。"
+
+
 class Verdict(StrEnum):
     APPROVE = "approve"
     REFUSE = "refuse"
@@ -137,6 +157,7 @@ class Decision:
     verdict: Verdict
     reason: str | None = None
     amount_fen: int | None = None
+    minutes_number: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,13 +279,15 @@ def decide(*, item: Item, stages: Sequence[Stage], state: State, stage: str | No
     of_stage = [each for each in earlier if (each.round, each.stage) == (decision.round, stage)]
     own = next((each for each in of_stage if each.decider is decision.decider), None)
     _check_officer(decision, earlier=earlier, own=own)
+    others = [each for each in of_stage if each.decider is not decision.decider]
+    if decision.minutes_number is not None:
+        _check_minutes(decision.minutes_number, stage=current, others=others)
     if decision.verdict is not Verdict.APPROVE:
         if decision.amount_fen is not None:
             raise AmountNotAsked("Only an approval sets a sum.", detail_zh="只有同意的审核意见可以核定金额。", pointer="/amount_fen")
         check_told_reason(decision.reason, pointer="/reason")
         target = State.REFUSED if decision.verdict is Verdict.REFUSE else State.RETURNED
         return Outcome(state=target, stage=None, replaces=own is not None)
-    others = [each for each in of_stage if each.decider is not decision.decider]
     _check_sum(current, item=item, decision=decision, others=others)
     return _approved(current, stages=stages, decision=decision, decided={each.decider for each in others}, replaces=own is not None)
 
@@ -311,6 +334,35 @@ def _check_officer(decision: Decision, *, earlier: Sequence[Decision], own: Deci
                 detail_zh="该人员已在本案件的其他环节作出审核意见，各环节、各部门应由不同人员审核。",
                 pointer="/officer",
                 facts={"decided_at_stage": each.stage},
+            )
+
+
+def check_keeps_minutes(minutes_number: str | None, *, stage: Stage | None) -> None:
+    """Only the stage that sets the sum is a meeting of the two sides; acceptance is no stage."""
+    if minutes_number is not None and not (stage is not None and stage.sets_amount):
+        raise MinutesNotAsked(
+            "Only the joint review, which sets the sum, stands in minutes.",
+            detail_zh="只有核定金额的联审环节填写会议纪要文号。",
+            pointer="/minutes_number",
+        )
+
+
+def _check_minutes(minutes_number: str, *, stage: Stage, others: Sequence[Decision]) -> None:
+    """The number travels to the budget and into its evidence, as the told reasons do."""
+    check_keeps_minutes(minutes_number, stage=stage)
+    if _holds_personal_number(minutes_number):
+        raise MinutesHoldPersonalData(
+            "A telephone, identity or account number was found in it.",
+            detail_zh="会议纪要文号中发现电话、身份证或银行账户号码。",
+            pointer="/minutes_number",
+        )
+    for other in others:
+        if other.minutes_number is not None and other.minutes_number != minutes_number:
+            raise MinutesDiffer(
+                f"{other.decider} named {other.minutes_number}, this decision {minutes_number}.",
+                detail_zh=f"一方填写{other.minutes_number}，本意见填写{minutes_number}。",
+                pointer="/minutes_number",
+                facts={"named": other.minutes_number},
             )
 
 

@@ -18,6 +18,8 @@ decision = Table(
     Column("verdict", Text, nullable=False),
     Column("amount_fen", BigInteger, nullable=True),
     Column("reason", Text, nullable=True),
+    # 会议纪要文号, where the officers gave it.
+    Column("minutes_number", Text, nullable=True),
     # Four eyes compare this: staff by issuer and subject, the officer a system names by system and officer.
     Column("officer", Text, nullable=False),
     Column("caller", Text, nullable=False),

@@ -34,7 +34,7 @@ SUSPICION_HEADING = ("疑点", "规则", "数值", "单位", "依据", "对象",
 DOCUMENT_HEADING = ("document", "first_seq", "entries")
 AWARD_HEADING = (
     *("case_number", "applicant_uscc", "line_id", "jurisdiction_id", "amount_fen", "state", "policy_version", "notice_number"),
-    *("confirmed_on", "application_id", "proposal_id"),
+    *("confirmed_on", "minutes_number", "decision_stage", "decided_on", "decision_id", "application_id", "proposal_id"),
 )
 
 

@@ -24,8 +24,8 @@ WHERE application_id > $1 AND fiscal_year = $2 AND seq <= $3 GROUP BY applicatio
 """
 _NOTICES = """
 SELECT r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.line_id, r.jurisdiction_id, r.amount_fen, r.state, r.policy_version,
-    p.notice_number, p.confirmed_on
-FROM reservation r LEFT JOIN payable p USING (application_id, proposal_id)
+    p.notice_number, p.confirmed_on, m.number AS minutes_number, m.stage AS decision_stage, m.decided_on, m.decision_id
+FROM reservation r LEFT JOIN payable p USING (application_id, proposal_id) LEFT JOIN award_minutes m USING (application_id, proposal_id)
 WHERE r.fiscal_year = $1 AND (r.application_id, r.proposal_id) > ($2, $3) ORDER BY r.application_id, r.proposal_id LIMIT $4
 """
 _DOCUMENTS = """
@@ -37,6 +37,14 @@ _PAYEES = """
 SELECT o.id, o.state, r.applicant_uscc, a.id AS payee_account_id, a.number_sealed, a.number_last_4
 FROM payment_order o JOIN reservation r USING (application_id, proposal_id) JOIN payee_account a ON a.id = o.payee_account_id
 WHERE o.fiscal_year = $1 AND o.state IN ('in_transit', 'paid', 'returned') AND o.id > $2 ORDER BY o.id LIMIT $3
+"""
+# The number that $2 counts above is of cases; at least one of them was paid in the year.
+_SAME_NUMBER = """
+    SELECT left(m.value, 12) AS subject, string_agg(DISTINCT r.case_number, '、' ORDER BY r.case_number) AS finding
+    FROM award_mark m JOIN reservation r USING (application_id, proposal_id) JOIN payment_order o USING (application_id, proposal_id)
+    WHERE m.kind = '{kind}' AND o.state = 'paid' AND $3::date IS NOT NULL
+    GROUP BY m.value HAVING count(DISTINCT m.application_id) > $2::int AND bool_or(o.fiscal_year = $1)
+    ORDER BY m.value LIMIT $4
 """
 # By the id of the suspicion: $1 fiscal year, $2 its number, $3 today, $4 how many rows at most. Each tells of what, and what is odd about it.
 _SUSPICIONS: Mapping[str, str] = {
@@ -57,6 +65,31 @@ _SUSPICIONS: Mapping[str, str] = {
             AND name IN ('指标:可用', '指标:已预留', '支付申请:在途', '结转核销:结转')
         ORDER BY account LIMIT $4
     """,
+    # A permit or filing counts as ended where none other was good on that day; one that ended with its organisation is not told twice.
+    "ended_payee": """
+        WITH paid AS (
+            SELECT o.id, r.case_number, r.applicant_uscc AS uscc, greatest(o.ordered_on, o.paid_on) AS paid_on
+            FROM payment_order o JOIN reservation r USING (application_id, proposal_id)
+            WHERE o.fiscal_year = $1 AND o.state IN ('in_transit', 'paid', 'returned')
+        ), late AS (
+            SELECT p.id, p.case_number, p.paid_on, '单位' AS what, k.ended_on, k.cause_title_zh
+            FROM paid p JOIN known_organisation k USING (uscc) WHERE p.paid_on - (k.ended_on - 1) > $2::int
+            UNION ALL
+            SELECT p.id, p.case_number, p.paid_on, '许可或备案', k.ended_on, k.cause_title_zh
+            FROM paid p JOIN LATERAL (
+                SELECT i.ended_on, i.cause_title_zh FROM known_institution i WHERE i.uscc = p.uscc AND p.paid_on - (i.ended_on - 1) > $2::int
+                ORDER BY i.ended_on DESC, i.institution_id LIMIT 1
+            ) k ON true
+            WHERE NOT EXISTS (
+                SELECT FROM known_institution g WHERE g.uscc = p.uscc AND g.first_day <= p.paid_on
+                    AND (g.last_day IS NULL OR g.last_day >= p.paid_on) AND (g.ended_on IS NULL OR g.ended_on > p.paid_on)
+            ) AND NOT EXISTS (SELECT FROM known_organisation e WHERE e.uscc = p.uscc AND e.ended_on <= p.paid_on)
+        )
+        SELECT case_number AS subject, format('%s付款，%s于%s终止（%s）', paid_on, what, ended_on, cause_title_zh) AS finding
+        FROM late WHERE $3::date IS NOT NULL ORDER BY id, what LIMIT $4
+    """,
+    "same_invoice": _SAME_NUMBER.format(kind="invoice"),
+    "same_person": _SAME_NUMBER.format(kind="person"),
 }
 
 Row: TypeAlias = asyncpg.Record

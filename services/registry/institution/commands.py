@@ -13,6 +13,7 @@ from services.registry.institution import rules
 from services.registry.institution.rules import Fact
 from services.registry.institution.tables import institution
 from services.registry.organisation.rules import check_is_active
+from services.registry.policy.catalogue import EndingCause
 from shared import outbox
 from shared.caller import Caller
 from shared.clock import Moment
@@ -65,7 +66,7 @@ async def end_institution(tx: Tx, current: AnyRow, *, cause_id: str, ended_on: d
         .returning(institution)
     )
     ended: AnyRow = (await tx.execute(statement)).one()
-    await outbox.append(tx, _ending_of(ended, moment=moment))
+    await outbox.append(tx, _ending_of(ended, cause=cause, moment=moment))
     return ended
 
 
@@ -79,7 +80,7 @@ async def end_institutions_of(tx: Tx, *, uscc: str, ended_on: date, caller: Call
         .returning(institution)
     )
     rows = (await tx.execute(statement)).all()
-    return [_ending_of(row, moment=moment) for row in sorted(rows, key=lambda row: row.id)]
+    return [_ending_of(row, cause=cause, moment=moment) for row in sorted(rows, key=lambda row: row.id)]
 
 
 def columns(fact: Fact) -> dict[str, Any]:
@@ -112,8 +113,8 @@ def change_of(row: AnyRow, *, moment: Moment) -> InstitutionChanged:
     return InstitutionChanged(**_state(row, moment=moment))
 
 
-def _ending_of(row: AnyRow, *, moment: Moment) -> InstitutionEnded:
-    return InstitutionEnded(**_state(row, moment=moment), ended_on=row.ended_on, cause=row.ending_cause)
+def _ending_of(row: AnyRow, *, cause: EndingCause, moment: Moment) -> InstitutionEnded:
+    return InstitutionEnded(**_state(row, moment=moment), ended_on=row.ended_on, cause=cause.id, cause_title_zh=cause.title_zh)
 
 
 def _state(row: AnyRow, *, moment: Moment) -> dict[str, Any]:

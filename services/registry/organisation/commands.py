@@ -12,6 +12,7 @@ from services.registry.organisation import rules
 from services.registry.organisation.rules import OrganisationStatus, Particulars
 from services.registry.organisation.tables import organisation
 from services.registry.park.tables import park
+from services.registry.policy.catalogue import EndingCause
 from shared import outbox
 from shared.caller import Caller, require_creating_in
 from shared.city import City
@@ -80,7 +81,7 @@ async def end_organisation(tx: Tx, current: AnyRow, *, cause_id: str, ended_on: 
     )
     ended: AnyRow = (await tx.execute(statement)).one()
     institutions_ended = await end_institutions_of(tx, uscc=ended.uscc, ended_on=ended_on, caller=caller, moment=moment)
-    await outbox.append(tx, *institutions_ended, _ending_of(ended, moment=moment))
+    await outbox.append(tx, *institutions_ended, _ending_of(ended, cause=cause, moment=moment))
     return ended
 
 
@@ -100,8 +101,8 @@ def change_of(row: AnyRow, *, moment: Moment) -> OrganisationChanged:
     return OrganisationChanged(**_state(row, moment=moment))
 
 
-def _ending_of(row: AnyRow, *, moment: Moment) -> OrganisationEnded:
-    return OrganisationEnded(**_state(row, moment=moment), cause=row.ending_cause)
+def _ending_of(row: AnyRow, *, cause: EndingCause, moment: Moment) -> OrganisationEnded:
+    return OrganisationEnded(**_state(row, moment=moment), cause=cause.id, ended_on=row.ended_on, cause_title_zh=cause.title_zh)
 
 
 def _state(row: AnyRow, *, moment: Moment) -> dict[str, Any]:

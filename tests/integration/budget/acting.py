@@ -14,6 +14,7 @@ import httpx
 from services.budget import policy
 from services.budget.entry.rules import Entry
 from services.budget.evidence.rules import HEADER, line_of, policy_of
+from services.budget.known import consumers as known
 from services.budget.payment import consumers as payment
 from services.budget.proposal import consumers as proposal
 from services.budget.verify import verify
@@ -37,7 +38,7 @@ AUDITOR = Staff(staff_token("auditor-1", roles=["auditor"]))
 # One person with every role, as a careless administrator might make.
 EVERYBODY = Staff(staff_token("everybody", roles=["city-finance", "money-maker", "money-checker", "money-approver"]))
 
-_HANDLERS = {handler.event: handler.handle for handler in (*proposal.HANDLERS, *waiting.HANDLERS, *payment.HANDLERS)}
+_HANDLERS = {handler.event: handler.handle for handler in (*known.HANDLERS, *proposal.HANDLERS, *waiting.HANDLERS, *payment.HANDLERS)}
 
 
 @dataclass(frozen=True)

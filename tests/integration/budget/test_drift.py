@@ -1,6 +1,7 @@
 """The budget's migrated database against the tables and accounts that its code declares."""
 
-import services.budget.main  # noqa: F401 - declares the tables
+import services.budget.main
+import services.budget.worker  # noqa: F401 - the two declare the tables
 from services.budget.ledger.rules import AccountName, Kind
 from services.budget.schema import metadata
 from tests.building import fetch

@@ -34,13 +34,17 @@ from tests.integration.budget.test_quota_documents import hand_down, orders_of, 
 
 TODAY = BUSINESS_NOW.date()
 NOTHING = [("", "未发现")]
-BEFORE_NOTICE_END, HELD, CARRIED, CAME_BACK, SHARED = (
+BEFORE_NOTICE_END, HELD, CARRIED, CAME_BACK, SHARED, ENDED, SAME_INVOICE, SAME_PERSON = (
     "公示结束前付款",
     "资金下达区市后滞留",
     "结转资金超过规定年限",
     "曾被银行退回的收款账户又有付款",
     "不同单位使用同一收款账号",
+    "向已终止的单位付款",
+    "同一发票用于不同案件",
+    "同一人员用于不同案件",
 )
+EVERY_RULE = (BEFORE_NOTICE_END, HELD, CARRIED, CAME_BACK, SHARED, ENDED, SAME_INVOICE, SAME_PERSON)
 
 
 async def findings(client: httpx.AsyncClient, folder: Path) -> dict[str, list[tuple[str, str]]]:
@@ -51,11 +55,14 @@ async def findings(client: httpx.AsyncClient, folder: Path) -> dict[str, list[tu
     return found
 
 
-async def case_of(client: httpx.AsyncClient, live: Live, *, uscc: str = USCC, number: str = ACCOUNT_NUMBER, confirmed_in_days: int = 0) -> Case:
+async def case_of(
+    client: httpx.AsyncClient, live: Live, *, uscc: str = USCC, number: str = ACCOUNT_NUMBER, confirmed_in_days: int = 0, **told: object
+) -> Case:
+    """A case that may be paid; `told`: what else its confirmation says."""
     proposal = proposed(award(1_000_000, uscc=uscc))
     await hear(live, proposal)
     (case,) = cases_of(proposal)
-    changed: dict[str, Any] = {"confirmed_on": TODAY + timedelta(days=confirmed_in_days), "applicant_uscc": uscc}
+    changed: dict[str, Any] = {"confirmed_on": TODAY + timedelta(days=confirmed_in_days), "applicant_uscc": uscc, **told}
     await hear(live, confirmation_of(case).model_copy(update=changed))
     await enter_account(client, case, number=number)
     return case
@@ -64,7 +71,7 @@ async def case_of(client: httpx.AsyncClient, live: Live, *, uscc: str = USCC, nu
 async def test_every_rule_reports_even_when_it_finds_nothing(client: httpx.AsyncClient, tmp_path: Path) -> None:
     await appropriate(client, 100_000_000)
 
-    assert await findings(client, tmp_path) == dict.fromkeys((BEFORE_NOTICE_END, HELD, CARRIED, CAME_BACK, SHARED), NOTHING)
+    assert await findings(client, tmp_path) == dict.fromkeys(EVERY_RULE, NOTHING)
 
 
 async def test_an_order_a_day_before_the_notice_ended_is_found_and_one_of_that_day_is_not(

@@ -147,10 +147,9 @@ async def test_a_revoked_permit_is_ended_with_its_cause(registry: httpx.AsyncCli
     assert (ended.status_code, ended.json()["standing"], ended.json()["ending_cause"]) == (200, "ended", "revoked")
     assert (again.status_code, again.json()["code"]) == (409, "institution-ended")
     last = (await announced(database, service="registry"))[-1]
-    assert (last.type, last.body and (last.body["cause"], last.body["ended_on"])) == (
-        "registry.institution_ended.v1",
-        ("revoked", "2025-09-10"),
-    )
+    assert last.body is not None
+    told = ("registry.institution_ended.v1", "revoked", "吊销", "2025-09-10")
+    assert (last.type, last.body["cause"], last.body["cause_title_zh"], last.body["ended_on"]) == told
 
 
 async def test_a_permit_that_has_not_run_out_does_not_end_as_expired(registry: httpx.AsyncClient, database: Database) -> None:

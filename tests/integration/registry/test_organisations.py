@@ -175,8 +175,12 @@ async def test_the_end_of_an_organisation_ends_its_permits_with_it(registry: htt
     later = await registry.post(f"/v1/organisations/{HUANCUI_USCC}:change", json=CHANGE, auth=HUANCUI, headers={"If-Match": '"2"'})
 
     assert (answer.status_code, answer.json()["status"], answer.json()["ending_cause"]) == (200, "ended", "dissolved")
-    told = [(each.type, each.body and each.body.get("cause")) for each in (await announced(database, service="registry"))[2:]]
-    assert told == [("registry.institution_ended.v1", "subject_ended"), ("registry.organisation_ended.v1", "dissolved")]
+    names = ("cause", "cause_title_zh", "ended_on")
+    told = [(each.type, *((each.body or {}).get(name) for name in names)) for each in (await announced(database, service="registry"))[2:]]
+    assert told == [
+        ("registry.institution_ended.v1", "subject_ended", "主体终止", "2025-09-15"),
+        ("registry.organisation_ended.v1", "dissolved", "解散", "2025-09-15"),
+    ]
     assert (later.status_code, later.json()["code"]) == (409, "organisation-ended")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.notifications.case.rules import Case
 from services.notifications.policy.steps import CASE_EVENTS
 from shared.events import applications
-from shared.events.applications import ApplicationFiled, CaseEvent, Due
+from shared.events.applications import ApplicationFiled, AwardMark, CaseEvent, Due
 from shared.ids import new_id
 
 CITY_ZONE = ZoneInfo("Asia/Shanghai")
@@ -162,6 +162,7 @@ _OWN: dict[str, st.SearchStrategy[Any]] = {
     "stage": st.sampled_from(("acceptance", "district", "city", "joint", "notice")),
     "happened_at": st.datetimes(datetime(2023, 6, 12), datetime(2030, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001 - the strategy adds the zone
     "due": st.builds(Due, working_days=st.integers(1, 250), from_day=_DAYS, due_on=st.none() | _DAYS),
+    "marks": st.none() | st.lists(st.builds(AwardMark, kind=st.just("invoice"), value=st.text("0123456789abcdef", min_size=64, max_size=64))),
 }
 _BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {str: _LINES, date: _DAYS, UUID: st.uuids(), int: st.integers(1, 10**12)}
 
@@ -173,7 +174,9 @@ def any_step(kind: type[CaseEvent]) -> st.SearchStrategy[CaseEvent]:
 def _any_value(name: str, annotation: Any) -> st.SearchStrategy[Any]:
     if name in _OWN:
         return _OWN[name]
-    return _BY_TYPE[annotation] if annotation in _BY_TYPE else st.none() | _LINES
+    if annotation in _BY_TYPE:
+        return _BY_TYPE[annotation]
+    return st.none() | next(_BY_TYPE[each] for each in get_args(annotation) if each in _BY_TYPE)
 
 
 ANY_STEP = st.one_of(*(any_step(kind) for kind in CASE_EVENTS.values()))
