@@ -6,7 +6,7 @@ import importlib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -154,11 +154,21 @@ def move_business_clock(folder: Path, now: datetime) -> None:
 
 @asynccontextmanager
 async def client_for(
-    service: str, *, database: Database, folder: Path, systems: Sequence[System] = (), now: datetime = BUSINESS_NOW
+    service: str,
+    *,
+    database: Database,
+    folder: Path,
+    systems: Sequence[System] = (),
+    now: datetime = BUSINESS_NOW,
+    given: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """The service's app in this process on a real database; each call says who it is: `auth=Staff(...)` or `auth=SignedBy(...)`."""
+    """The service's app in this process on a real database; each call says who it is: `auth=Staff(...)` or `auth=SignedBy(...)`.
+
+    `given` are dependencies of its routes that it gets instead of its own.
+    """
     settings = settings_of(service, database=database, folder=folder, systems=systems, now=now)
     app = importlib.import_module(f"services.{service}.main").build(settings)
+    app.dependency_overrides.update(given or {})
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{service}.test") as client,

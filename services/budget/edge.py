@@ -1,15 +1,17 @@
 """What the edges of every noun of the budget need: the act that a call or an event is, and the seal."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from services.budget.ledger.rules import Act
+from services.budget.policy import paying
+from services.budget.policy.paying import Paying
 from services.budget.sealing import Seal
 from services.budget.settings import BudgetSettings
 from shared.clock import Moment
@@ -53,6 +55,14 @@ def require_jurisdiction(live: Live, *, jurisdiction_id: str | None) -> None:
     """Raises UnknownJurisdiction."""
     if jurisdiction_id is not None:
         live.city.jurisdiction(jurisdiction_id)
+
+
+async def current_paying() -> Mapping[str, Paying]:
+    """By policy; a dependency, so that an app may be built that pays its awards another way."""
+    return paying.current()
+
+
+PayingNow: TypeAlias = Annotated[Mapping[str, Paying], Depends(current_paying)]
 
 
 def act_of(once: Attempt, *, moment: Moment) -> Act:

@@ -12,10 +12,9 @@ from services.budget import policy
 from services.budget.bank import commands, queries
 from services.budget.bank.commands import RowAnswer
 from services.budget.bank.rules import ROWS_PER_FILE_MAX, BankOutcome, BankRow, Effect, ToReconcile
-from services.budget.edge import Document, Remark, act_of
+from services.budget.edge import Document, PayingNow, Remark, act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payee.rules import without_numbers
-from services.budget.policy import paying
 from services.budget.policy.paying import Route
 from shared.auth import may
 from shared.caller import Caller
@@ -140,7 +139,7 @@ class BankConfirmationView(BaseModel):
 
 @router.post("/v1/bank-confirmations", response_model=BankRowResults, summary="A bank's file of payments and returns | 导入银行回执")
 async def post_bank_confirmations(
-    body: PostBankConfirmations, caller: Annotated[Caller, may("bank-confirmations:post")], once: Once, live: Live
+    body: PostBankConfirmations, caller: Annotated[Caller, may("bank-confirmations:post")], once: Once, live: Live, paying: PayingNow
 ) -> Response:
     require_whole_city(caller)
     async with live.transaction() as tx:
@@ -153,7 +152,7 @@ async def post_bank_confirmations(
             document=body.document,
             act=act_of(once, moment=live.now()),
             catalogue=policy.current(),
-            paying=paying.current(),
+            paying=paying,
         )
         results = [BankRowResult.of(each, index=index) for index, each in enumerate(answers)]
         return await once.keep(tx, BankRowResults(results=results), status=200)

@@ -35,7 +35,8 @@ SELECT o.id AS order_id, o.state AS order_state, o.bank_reference, o.ordered_on,
     o.payee_account_id, r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id, r.jurisdiction_id,
     r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category,
     (SELECT coalesce(sum(received_fen), 0)::bigint FROM clawback c WHERE c.payment_order_id = o.id) AS recovered_fen,
-    EXISTS (SELECT FROM quota_payment q WHERE q.payment_order_id = o.id) AS is_handed_down
+    EXISTS (SELECT FROM quota_payment q WHERE q.payment_order_id = o.id) AS is_handed_down,
+    EXISTS (SELECT FROM requested_payment p WHERE p.payment_order_id = o.id) AS is_requested
 FROM payment_order o JOIN reservation r USING (application_id, proposal_id)
 WHERE o.bank_reference = ANY(CAST(:references AS text[])) ORDER BY o.id FOR UPDATE OF o
 """)
@@ -190,7 +191,7 @@ async def _keep(tx: Tx, rows: Sequence[BankRow], *, answers: Sequence[RowAnswer]
         )
     if kept:
         await tx.execute(_KEEP, kept)
-    late = [row for row, answer in zip(rows, answers, strict=True) if isinstance(answer.judged, PaymentClosed)]
+    late = [row for row, answer in zip(rows, answers, strict=True) if row.outcome is BankOutcome.PAID and isinstance(answer.judged, PaymentClosed)]
     if late:
         await tx.execute(
             _NOTE_LATE,
@@ -203,15 +204,16 @@ async def _keep(tx: Tx, rows: Sequence[BankRow], *, answers: Sequence[RowAnswer]
 
 
 def _issue(order: AnyRow, *, paying: Mapping[str, Paying]) -> Issue:
-    way = paying[order.line_id.partition("/")[0]]
+    route = paying[order.line_id.partition("/")[0]].route_taken(
+        line_id=order.line_id, jurisdiction_id=order.jurisdiction_id, is_handed_down=order.is_handed_down, is_requested=order.is_requested
+    )
     return Issue(
         state=OrderState(order.order_state),
         amount_fen=order.amount_fen,
         ordered_on=order.ordered_on,
         paid_on=order.paid_on,
         returned_on=order.returned_on,
-        # What a district was handed it has, whatever policy says by now.
-        route=Route.QUOTA if order.is_handed_down else way.route_of(line_id=order.line_id, jurisdiction_id=order.jurisdiction_id),
+        route=route,
         recovered_fen=order.recovered_fen,
     )
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, text
 
+from services.budget.allotment.rules import check_dated
 from services.budget.clawback import commands as clawback
 from services.budget.entry.commands import lock_books
 from services.budget.freeze import commands as freeze
@@ -54,6 +55,7 @@ async def open_misuse_case(tx: Tx, new: NewCase, *, recover: Sequence[ToRecover]
     """Record the decision, stop the money of whom it is against, and order back what it says; all of it or nothing."""
     assert len(recover) <= RECOVERIES_PER_CASE_MAX, f"{len(recover)} recoveries in one case"
     rules.check_article(new.article, against_organisation=new.uscc is not None)
+    check_dated(new.found_on, on=act.on, pointer="/found_on")
     await lock_books(tx)
     frozen = await freeze.order_freeze(
         tx,

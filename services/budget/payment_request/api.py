@@ -10,14 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.budget import policy
 from services.budget.bank.api import BankRowResult
-from services.budget.edge import Document, act_of, seal_of
+from services.budget.edge import Document, PayingNow, act_of, seal_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payee.rules import masked_number
 from services.budget.payment.rules import OrderState
 from services.budget.payment_request import commands, queries, rules
 from services.budget.payment_request.commands import Imported
 from services.budget.payment_request.rules import ORDERS_PER_REQUEST_MAX, DifferenceKind
-from services.budget.policy import paying
 from services.budget.spreadsheet import FILE_BYTES_MAX, MEDIA_TYPES, Format, SheetUnreadable, read_sheet
 from shared.auth import may
 from shared.caller import Caller
@@ -157,7 +156,9 @@ class ImportResult(BaseModel):
 
 
 @router.post("/v1/payment-requests", status_code=201, response_model=PaymentRequestView, summary="Request payment of many orders | 提交请款单")
-async def make_payment_request(body: MakePaymentRequest, caller: Annotated[Caller, may("payment-requests:make")], once: Once, live: Live) -> Response:
+async def make_payment_request(
+    body: MakePaymentRequest, caller: Annotated[Caller, may("payment-requests:make")], once: Once, live: Live, paying: PayingNow
+) -> Response:
     require_whole_city(caller)
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
@@ -168,7 +169,7 @@ async def make_payment_request(body: MakePaymentRequest, caller: Annotated[Calle
             fiscal_year=body.fiscal_year,
             quota_document=body.quota_document,
             act=act_of(once, moment=live.now()),
-            paying=paying.current(),
+            paying=paying,
         )
         return await once.keep(tx, PaymentRequestView.of(made), status=201, headers=etag(made.version))
 
@@ -208,6 +209,7 @@ async def get_payment_request_file(
     payment_request_id: UUID,
     caller: Annotated[Caller, may("payment-requests:export")],
     live: Live,
+    paying: PayingNow,
     sheet_format: Annotated[Format, Query(alias="format", description="Kind of file | 文件格式")] = "xlsx",
 ) -> Response:
     require_whole_city(caller)
@@ -220,7 +222,7 @@ async def get_payment_request_file(
             seal=seal_of(live),
             exported_by=caller.id,
             exported_at=live.now().at,
-            paying=paying.current(),
+            paying=paying,
         )
     headers = {"Content-Disposition": f'attachment; filename="payment-request-{payment_request_id}.{sheet_format}"', "Cache-Control": "no-store"}
     return Response(content, media_type=MEDIA_TYPES[sheet_format], headers=headers)
@@ -238,6 +240,7 @@ async def import_payment_request_rows(
     once: Once,
     expected: IfMatch,
     live: Live,
+    paying: PayingNow,
 ) -> Response:
     require_whole_city(caller)
     content = _decoded(body.content_base64)
@@ -255,7 +258,7 @@ async def import_payment_request_rows(
             content=content,
             act=act_of(once, moment=live.now()),
             catalogue=policy.current(),
-            paying=paying.current(),
+            paying=paying,
         )
         result = ImportResult.of(imported, document=body.document, version=request.version + 1)
         return await once.keep(tx, result, status=200, headers=etag(result.version))

@@ -10,6 +10,9 @@ from sqlalchemy import insert, text, update
 
 from services.budget.bank import commands as bank
 from services.budget.bank.commands import RowAnswer
+from services.budget.entry.commands import lock_books
+from services.budget.freeze.queries import in_force
+from services.budget.freeze.rules import Freeze
 from services.budget.ledger.rules import Act
 from services.budget.payment.rules import OrderState
 from services.budget.payment_request import queries, rules
@@ -26,14 +29,17 @@ from services.budget.policy.catalogue import Catalogue
 from services.budget.policy.paying import Paying, Route
 from services.budget.sealing import Seal
 from services.budget.spreadsheet import Format, write_sheet
+from services.budget.waiting.commands import case_money
 from shared.db import AnyRow, Tx
 from shared.ids import new_id
 
 # First the locks, then a look of its own: one statement would see what stood in other tables before it waited.
 _LOCK = text("SELECT id FROM payment_order WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 _CANDIDATES = text("""
-SELECT o.id, o.state, o.fiscal_year, r.line_id, r.jurisdiction_id, a.bank_name, a.bank_code,
-    EXISTS (SELECT FROM requested_payment p WHERE p.payment_order_id = o.id) AS is_requested
+SELECT o.id, o.state AS order_state, o.fiscal_year, r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.line_id,
+    r.jurisdiction_id, r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category, a.bank_name, a.bank_code,
+    EXISTS (SELECT FROM requested_payment p WHERE p.payment_order_id = o.id) AS is_requested,
+    EXISTS (SELECT FROM quota_payment q WHERE q.payment_order_id = o.id) AS is_handed_down
 FROM payment_order o JOIN reservation r ON r.application_id = o.application_id AND r.proposal_id = o.proposal_id
     JOIN payee_account a ON a.id = o.payee_account_id
 WHERE o.id = ANY(CAST(:ids AS uuid[]))
@@ -56,9 +62,11 @@ class Imported:
 
 async def make_request(tx: Tx, order_ids: Sequence[UUID], *, fiscal_year: int, quota_document: str, act: Act, paying: Mapping[str, Paying]) -> AnyRow:
     """One request of many approved payments, all or none. Raises OrdersUnfit with each that is not fit, and why."""
+    await lock_books(tx)
+    freezes = await in_force(tx)
     await tx.execute(_LOCK, {"ids": list(order_ids)})
     found = {row.id: row for row in await tx.execute(_CANDIDATES, {"ids": list(order_ids)})}
-    judged = {order_id: _unfit(found.get(order_id), fiscal_year=fiscal_year, paying=paying) for order_id in order_ids}
+    judged = {order_id: _unfit(found.get(order_id), fiscal_year=fiscal_year, freezes=freezes, paying=paying) for order_id in order_ids}
     judged |= {order_id: Unfit.NAMED_TWICE for order_id in order_ids if order_ids.count(order_id) > 1}
     rules.refuse_unfit({order_id: why for order_id, why in judged.items() if why is not None})
     line_ids = {row.line_id for row in found.values()}
@@ -142,17 +150,20 @@ async def _keep(tx: Tx, request: AnyRow, differences: Sequence[Difference], *, d
         )
 
 
-def _unfit(row: AnyRow | None, *, fiscal_year: int, paying: Mapping[str, Paying]) -> Unfit | None:
+def _unfit(row: AnyRow | None, *, fiscal_year: int, freezes: Sequence[Freeze], paying: Mapping[str, Paying]) -> Unfit | None:
     if row is None:
         return Unfit.UNKNOWN
-    way = _paying(row.line_id, paying=paying)
+    way, money = _paying(row.line_id, paying=paying), case_money(row)
     candidate = Candidate(
-        state=OrderState(row.state),
+        state=OrderState(row.order_state),
         fiscal_year=row.fiscal_year,
-        route=way.route_of(line_id=row.line_id, jurisdiction_id=row.jurisdiction_id),
+        route=way.route_taken(
+            line_id=row.line_id, jurisdiction_id=row.jurisdiction_id, is_handed_down=row.is_handed_down, is_requested=row.is_requested
+        ),
         bank_name=row.bank_name,
         bank_code=row.bank_code,
         is_requested=row.is_requested,
+        is_stopped=any(freeze.stops(money) for freeze in freezes),
     )
     return rules.unfit(candidate, fiscal_year=fiscal_year, bank_codes=way.bank_code)
 

@@ -70,6 +70,7 @@ class Unfit(StrEnum):
     OTHER_ROUTE = "other-route"
     BANK_CODE_MISSING = "bank-code-missing"
     REQUESTED = "already-requested"
+    STOPPED = "frozen"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,7 @@ class Candidate:
     bank_name: str
     bank_code: str | None
     is_requested: bool
+    is_stopped: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +164,10 @@ def unfit(candidate: Candidate | None, *, fiscal_year: int, bank_codes: BankCode
         return Unfit.OTHER_ROUTE
     if bank_codes.is_missing(bank_name=candidate.bank_name, bank_code=candidate.bank_code):
         return Unfit.BANK_CODE_MISSING
-    return Unfit.REQUESTED if candidate.is_requested else None
+    if candidate.is_requested:
+        return Unfit.REQUESTED
+    # 处罚处分条例 24: the treasury is not asked for money that an order to stop is about.
+    return Unfit.STOPPED if candidate.is_stopped else None
 
 
 def refuse_unfit(found: Mapping[UUID, Unfit]) -> None:

@@ -98,6 +98,12 @@ class Paying(Entry):
                 return exception.route
         return self.route.default
 
+    def route_taken(self, *, line_id: str, jurisdiction_id: str, is_handed_down: bool, is_requested: bool) -> Route:
+        """Of an approved payment: what a district was handed it has, and what the treasury was asked for it pays, whatever policy says by now."""
+        if is_handed_down or is_requested:
+            return Route.QUOTA if is_handed_down else Route.TREASURY
+        return self.route_of(line_id=line_id, jurisdiction_id=jurisdiction_id)
+
     def caution_about(self, *, expenditure_category: str, funding_source: str) -> Caution | None:
         is_meant = expenditure_category in self.caution.expenditure_categories and funding_source in self.caution.funding_sources
         return self.caution if is_meant else None

@@ -11,10 +11,9 @@ from pydantic_core import PydanticCustomError
 from services.budget import policy
 from services.budget.bank.api import BankRowResult, BankRowResults
 from services.budget.bank.rules import BankOutcome
-from services.budget.edge import Document, Remark, act_of
+from services.budget.edge import Document, PayingNow, Remark, act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payment.rules import OrderState
-from services.budget.policy import paying
 from services.budget.quota import commands, queries, rules
 from services.budget.quota.commands import NewDocument
 from services.budget.quota.rules import PAYMENTS_PER_DOCUMENT_MAX, QuotaState, Reported
@@ -146,7 +145,7 @@ class QuotaDocumentCard(QuotaDocumentView):
 
 @router.post("/v1/quota-documents", status_code=201, response_model=QuotaDocumentView, summary="Hand money down to a district | 下达指标文件")
 async def record_quota_document(
-    body: RecordQuotaDocument, caller: Annotated[Caller, may("quota-documents:record")], once: Once, live: Live
+    body: RecordQuotaDocument, caller: Annotated[Caller, may("quota-documents:record")], once: Once, live: Live, paying: PayingNow
 ) -> Response:
     require_whole_city(caller)
     live.city.jurisdiction(body.jurisdiction_id)
@@ -156,7 +155,7 @@ async def record_quota_document(
         document = rules.Document(fiscal_year=body.fiscal_year, jurisdiction_id=body.jurisdiction_id, handed_down_on=body.handed_down_on)
         new = NewDocument(number=body.number, document=document, payment_order_ids=body.payment_order_ids)
         act = act_of(once, moment=live.now())
-        recorded = await commands.record_document(tx, new, caller=caller, act=act, paying=paying.current())
+        recorded = await commands.record_document(tx, new, caller=caller, act=act, paying=paying)
         return await once.keep(tx, QuotaDocumentView.of(recorded, on=act.on), status=201, headers=etag(recorded.version))
 
 
@@ -209,6 +208,7 @@ async def post_quota_payments(
     once: Once,
     expected: IfMatch,
     live: Live,
+    paying: PayingNow,
 ) -> Response:
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
@@ -222,7 +222,7 @@ async def post_quota_payments(
             document=body.document,
             act=act_of(once, moment=live.now()),
             catalogue=policy.current(),
-            paying=paying.current(),
+            paying=paying,
         )
         results = [BankRowResult.of(each, index=index) for index, each in enumerate(answers)]
         return await once.keep(tx, BankRowResults(results=results), status=200, headers=etag(quota.version + 1))

@@ -10,6 +10,9 @@ from sqlalchemy.dialects.postgresql import insert as insert_unless
 from services.budget.bank import commands as bank
 from services.budget.bank.commands import RowAnswer
 from services.budget.bank.rules import BankOutcome, BankRow, Effect
+from services.budget.entry.commands import lock_books
+from services.budget.freeze.queries import in_force
+from services.budget.freeze.rules import Freeze
 from services.budget.ledger.rules import Act
 from services.budget.payment.rules import OrderState
 from services.budget.policy.catalogue import Catalogue
@@ -17,6 +20,7 @@ from services.budget.policy.paying import Paying, Route
 from services.budget.quota import queries, rules
 from services.budget.quota.rules import Candidate, Document, Held, Reported, Unfit
 from services.budget.quota.tables import quota_document, quota_payment
+from services.budget.waiting.commands import case_money
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
 from shared.errors import Refusal
@@ -25,8 +29,10 @@ from shared.ids import new_id
 # First the locks, then a look of its own: one statement would see what stood in other tables before it waited.
 _LOCK = text("SELECT id FROM payment_order WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 _CANDIDATES = text("""
-SELECT o.id, o.state, o.fiscal_year, o.ordered_on, r.line_id, r.jurisdiction_id,
-    EXISTS (SELECT FROM quota_payment p WHERE p.payment_order_id = o.id) AS is_handed_down
+SELECT o.id, o.state AS order_state, o.fiscal_year, o.ordered_on, r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.line_id,
+    r.jurisdiction_id, r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category,
+    EXISTS (SELECT FROM quota_payment p WHERE p.payment_order_id = o.id) AS is_handed_down,
+    EXISTS (SELECT FROM requested_payment p WHERE p.payment_order_id = o.id) AS is_requested
 FROM payment_order o JOIN reservation r ON r.application_id = o.application_id AND r.proposal_id = o.proposal_id
 WHERE o.id = ANY(CAST(:ids AS uuid[]))
 """)
@@ -49,9 +55,11 @@ async def record_document(tx: Tx, new: NewDocument, *, caller: Caller, act: Act,
     """Hand approved payments down to a district, all or none: nobody is paid by it. Raises PaymentsUnfit with each that is not fit, and why."""
     rules.check_day(new.document, on=act.on)
     ids = new.payment_order_ids
+    await lock_books(tx)
+    freezes = await in_force(tx)
     await tx.execute(_LOCK, {"ids": list(ids)})
     found = {row.id: row for row in await tx.execute(_CANDIDATES, {"ids": list(ids)})}
-    judged = {order_id: rules.unfit(_candidate(found.get(order_id), paying=paying), document=new.document) for order_id in ids}
+    judged = {order_id: rules.unfit(_candidate(found.get(order_id), freezes=freezes, paying=paying), document=new.document) for order_id in ids}
     judged |= {order_id: Unfit.NAMED_TWICE for order_id in ids if ids.count(order_id) > 1}
     rules.refuse_unfit({order_id: why for order_id, why in judged.items() if why is not None})
     document_id = new_id()
@@ -108,15 +116,18 @@ async def _keep_vouchers(tx: Tx, rows: Sequence[Reported], *, answers: Sequence[
         await tx.execute(_KEEP_VOUCHERS, {"ids": list(kept), "vouchers": list(kept.values())})
 
 
-def _candidate(row: AnyRow | None, *, paying: Mapping[str, Paying]) -> Candidate | None:
+def _candidate(row: AnyRow | None, *, freezes: Sequence[Freeze], paying: Mapping[str, Paying]) -> Candidate | None:
     if row is None:
         return None
-    way = paying[row.line_id.partition("/")[0]]
+    money = case_money(row)
     return Candidate(
-        state=OrderState(row.state),
+        state=OrderState(row.order_state),
         fiscal_year=row.fiscal_year,
         jurisdiction_id=row.jurisdiction_id,
-        route=way.route_of(line_id=row.line_id, jurisdiction_id=row.jurisdiction_id),
+        route=paying[row.line_id.partition("/")[0]].route_taken(
+            line_id=row.line_id, jurisdiction_id=row.jurisdiction_id, is_handed_down=row.is_handed_down, is_requested=row.is_requested
+        ),
         ordered_on=row.ordered_on,
         is_handed_down=row.is_handed_down,
+        is_stopped=any(freeze.stops(money) for freeze in freezes),
     )

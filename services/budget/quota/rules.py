@@ -79,6 +79,7 @@ class Unfit(StrEnum):
     OTHER_JURISDICTION = "other-jurisdiction"
     OTHER_ROUTE = "other-route"
     HANDED_DOWN = "already-handed-down"
+    STOPPED = "frozen"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,7 @@ class Candidate:
     route: Route
     ordered_on: date | None
     is_handed_down: bool
+    is_stopped: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,10 @@ def unfit(candidate: Candidate | None, *, document: Document) -> Unfit | None:
         return Unfit.OTHER_JURISDICTION
     if candidate.route is not Route.QUOTA:
         return Unfit.OTHER_ROUTE
-    return Unfit.HANDED_DOWN if candidate.is_handed_down else None
+    if candidate.is_handed_down:
+        return Unfit.HANDED_DOWN
+    # 处罚处分条例 24: the money of whom an order to stop is about leaves the city no more.
+    return Unfit.STOPPED if candidate.is_stopped else None
 
 
 def refuse_unfit(found: Mapping[UUID, Unfit]) -> None:

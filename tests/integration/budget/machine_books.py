@@ -1,7 +1,7 @@
 """The books as plain Python has them: accounts, vouchers, pools and the waiting list. Shares no code with the service."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -12,6 +12,7 @@ IN_TRANSIT, PAID, TO_REMIT, REMITTED = "支付申请:在途", "支付:已支付"
 RECOVERED_LATE, CARRIED, LAPSED = "支付:上年追回", "结转核销:结转", "结转核销:核销"
 DEBIT_SIDED = (APPROVED, RECOVERED_LATE)
 LIVE = ("waiting", "reserved", "in_transit", "paid")
+USCC, OTHER_USCC = "91990000MA0000015Q", "91990000MA0000031E"
 YEARS = (2023, 2024, 2025)
 CEILING_FEN = 200_000_000
 CAPS_FEN = {"2023-15/7n": 200_000_000, "2023-15/2": 3_000_000}
@@ -22,9 +23,9 @@ PREFIX |= {"transfer": "TR", "clawback": "CB", "carry": "CO", "lapse": "LA", "re
 class Refused(Exception):
     """What the service must answer; whoever raises it has changed nothing."""
 
-    def __init__(self, status: int, *codes: str) -> None:
-        super().__init__(f"{status} {' or '.join(codes)}")
-        self.status, self.codes = status, codes
+    def __init__(self, status: int, *codes: str, told: Mapping[str, object] | None = None) -> None:
+        super().__init__(f"{status} {' or '.join(codes)} {told or ''}")
+        self.status, self.codes, self.told = status, codes, told or {}
 
 
 class Account(NamedTuple):
@@ -40,6 +41,9 @@ class Account(NamedTuple):
         narrowed = ",".join(f"{name}={value}" for name, value in parts.items() if value is not None)
         return f"{self.year}/{self.name}[{narrowed}]" if narrowed else f"{self.year}/{self.name}"
 
+    def __deepcopy__(self, _: object) -> "Account":
+        return self
+
 
 class Row(NamedTuple):
     """A row of the journal, as far as a rule decides it."""
@@ -52,11 +56,17 @@ class Row(NamedTuple):
     fen: int
     year: int
 
+    def __deepcopy__(self, _: object) -> "Row":
+        return self
+
 
 class Leg(NamedTuple):
     dr: Account
     cr: Account
     fen: int
+
+    def __deepcopy__(self, _: object) -> "Leg":
+        return self
 
 
 class Drawn(NamedTuple):
@@ -79,6 +89,11 @@ class Case:
     parts: list[Drawn] = field(default_factory=list)
     awarded_fen: int | None = None
 
+    @property
+    def uscc(self) -> str:
+        """Every third case is of another organisation."""
+        return OTHER_USCC if self.application.int % 3 == 2 else USCC
+
     def drawn(self) -> list[Drawn]:
         return self.parts or [Drawn(Account(AVAILABLE, self.year, self.year), self.fen)]
 
@@ -96,17 +111,22 @@ class Case:
 @dataclass(eq=False)
 class Freeze:
     scope: str
-    application: UUID | None
-    line: str | None
+    application: UUID | None = None
+    line: str | None = None
+    uscc: str | None = None
+    place: str | None = None
     version: int = 1
     id: str = ""
     is_lifted: bool = False
+    is_of_open_misuse: bool = False
 
     def stops(self, case: Case) -> bool:
-        return self.scope == "fund" or (self.scope == "case" and self.application == case.application) or self.stops_pool(case.line)
+        if self.scope in ("case", "organisation"):
+            return case.application == self.application if self.scope == "case" else case.uscc == self.uscc
+        return self.stops_pool(case.line, case.place)
 
-    def stops_pool(self, line: str | None) -> bool:
-        return self.scope == "fund" or (self.scope == "line" and self.line == line)
+    def stops_pool(self, line: str | None, place: str | None) -> bool:
+        return self.scope == "fund" or (self.scope == "line" and self.line == line) or (self.scope == "jurisdiction" and self.place == place)
 
 
 @dataclass
@@ -121,6 +141,9 @@ class Books:
     freezes: list[Freeze] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
     ranks: int = 0
+    known: defaultdict[UUID, list[Case]] = field(default_factory=lambda: defaultdict(list))
+    # Application and proposal of each release that came before its proposal.
+    early: list[tuple[UUID, UUID]] = field(default_factory=list)
 
     def post(self, kind: str, legs: Sequence[Leg]) -> str:
         year = legs[0].dr.year
@@ -141,14 +164,14 @@ class Books:
         return [each for each, fen in self.fen.items() if each.name == AVAILABLE and each.year == year and fen > 0]
 
     def live_case(self, application: UUID) -> Case | None:
-        return next((case for case in self.cases if case.application == application and case.state in LIVE), None)
+        return next((case for case in self.known[application] if case.state in LIVE), None)
 
     def check_open(self, year: int) -> None:
         if year in self.closed:
             raise Refused(409, "year-closed")
 
     def check_free(self, *accounts: Account) -> None:
-        if any(freeze.stops_pool(account.line) for freeze in self.in_force() for account in accounts):
+        if any(freeze.stops_pool(account.line, account.place) for freeze in self.in_force() for account in accounts):
             raise Refused(409, "frozen")
 
     def in_force(self) -> list[Freeze]:
@@ -208,7 +231,11 @@ class Books:
         """Answer each award of one proposal: what is decided first, then who waits."""
         waiting: list[Case] = []
         for case in awards:
-            if self._is_refused(case):
+            if (case.application, case.proposal) in self.early:
+                self.early.remove((case.application, case.proposal))
+                case.state = "released"
+                self._keep(case)
+            elif self._is_refused(case):
                 case.state = "refused"
                 self._answer(case)
             elif (parts := self.draw(case)) is not None:
@@ -232,19 +259,28 @@ class Books:
         self.ranks += 1
         case.rank = case.rank or self.ranks
         self.cases.append(case)
+        self.known[case.application].append(case)
 
     def serve(self, year: int) -> None:
-        for case in sorted(self.cases, key=lambda each: each.rank):
-            if (case.state, case.year) == ("waiting", year) and (parts := self.draw(case)) is not None:
+        for case in self.ranked(year, "waiting"):
+            if (parts := self.draw(case)) is not None:
                 self.reserve(case, parts)
+
+    def ranked(self, year: int, state: str) -> Sequence[Case]:
+        return sorted((case for case in self.cases if (case.year, case.state) == (year, state)), key=lambda each: each.rank)
 
     # Orders to stop.
 
     def lift(self, freeze: Freeze, *, version: int) -> None:
         if freeze.is_lifted:
             raise Refused(409, "freeze-lifted")
+        if freeze.is_of_open_misuse:
+            raise Refused(409, "freeze-of-misuse-case")
         if version != freeze.version:
             raise Refused(412, "freeze-stale")
+        self.end(freeze)
+
+    def end(self, freeze: Freeze) -> None:
         freeze.is_lifted = True
         freeze.version += 1
         for year in sorted({case.year for case in self.cases if case.state == "waiting"}):

@@ -7,20 +7,26 @@ from typing import Any, TypeVar
 
 import httpx
 
-from tests.building import Staff, staff_token
+from tests.building import EVERYWHERE, Staff, staff_token
 from tests.integration.budget.machine_books import Refused
-from tests.integration.budget.machine_model import Model
+from tests.integration.budget.machine_paper_model import PaperModel
 from tests.integration.budget.machine_world import FIRST_DAY, State, World
 
 A_DAY_S = 86_400
 T = TypeVar("T")
 
 
-def person(name: str, *roles: str) -> Staff:
-    return Staff(staff_token(name, roles=roles, valid_s=A_DAY_S))
+def person(name: str, *roles: str, jurisdictions: Sequence[str] = EVERYWHERE) -> Staff:
+    return Staff(staff_token(name, roles=roles, jurisdictions=jurisdictions, valid_s=A_DAY_S))
 
 
 FINANCE, AUDITOR = person("finance-1", "city-finance"), person("auditor-1", "auditor")
+FINANCE_2, DECIDER = person("finance-2", "city-finance"), person("approver-2", "money-approver")
+MAKER, CHECKER, APPROVER = person("maker-1", "money-maker"), person("checker-1", "money-checker"), person("approver-1", "money-approver")
+EVERYBODY = person("everybody", "city-finance", "money-maker", "money-checker", "money-approver")
+DISTRICTS = {place: person(f"district-{place}", "district-finance", jurisdictions=[place]) for place in ("huancui", "wendeng")}
+NAMES = {FINANCE: "finance", FINANCE_2: "finance-2", MAKER: "maker", CHECKER: "checker", APPROVER: "approver", DECIDER: "decider"}
+NAMES |= {EVERYBODY: "everybody"} | {auth: place for place, auth in DISTRICTS.items()}
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ def chosen(items: Sequence[T], pick: int) -> T:
 class Judge:
     def __init__(self, world: World) -> None:
         self.world = world
-        self.model = Model(today=FIRST_DAY.date())
+        self.model = PaperModel(today=FIRST_DAY.date())
         self.state: State = world.state()
         self.answered: list[Sent] = []
         self.count = 0
@@ -52,7 +58,7 @@ class Judge:
         self,
         path: str,
         body: dict[str, Any] | None,
-        does: Callable[[Model, Any], object],
+        does: Callable[[PaperModel, Any], object],
         *,
         about: object = None,
         auth: Staff = FINANCE,
@@ -79,6 +85,7 @@ class Judge:
 
     def _compare_refusal(self, answer: httpx.Response, refused: Refused) -> None:
         assert (answer.status_code, answer.json().get("code")) in [(refused.status, code) for code in refused.codes], f"{refused}, not {answer.text}"
+        assert {name: answer.json().get(name) for name in refused.told} == refused.told, answer.text
         self.assert_untouched()
 
     def _send(self, sent: Sent) -> httpx.Response:
@@ -105,8 +112,9 @@ class Judge:
         """Row by row what the model booked, with numbers that follow on, and good for the verifier of outsiders."""
         assert self.world.journal() == [tuple(row) for row in self.model.journal]
         assert self.world.verify(auth=AUDITOR) == len(self.model.journal)
-        held = dict(self.world.run(self.world.eye.fetch("SELECT application_id::text, state FROM budget.reservation ORDER BY place")))
-        assert held == {str(case.application): case.state for case in sorted(self.model.cases, key=lambda each: each.rank)}
+        held = self.world.run(self.world.eye.fetch("SELECT application_id, proposal_id, state FROM budget.reservation"))
+        expected = {(case.application, case.proposal): case.state for case in self.model.cases} | dict.fromkeys(self.model.early, "released_early")
+        assert {(each["application_id"], each["proposal_id"]): each["state"] for each in held} == expected
 
     def repeat(self, pick: int) -> None:
         """The same key and the same content: the first answer, byte for byte, and nothing done again."""

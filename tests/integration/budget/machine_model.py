@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeAlias
 from uuid import UUID
 
 from tests.integration.budget.machine_books import (
@@ -26,6 +27,10 @@ from tests.integration.budget.machine_books import (
 from tests.integration.budget.machine_matters import Clawback, Draft, Late, Order, Payee
 
 REVERSIBLE = ("appropriate", "allot", "transfer")
+# The line whose awards go by way of the district, where policy data says so.
+QUOTA_LINE = "2023-15/2"
+# A row of the bank that is kept: reference, outcome, day, and what it says of the amount.
+Kept: TypeAlias = tuple[str, str, date, int | None]
 
 
 @dataclass
@@ -34,10 +39,13 @@ class Model(Books):
     payees: dict[UUID, Payee] = field(default_factory=dict)
     orders: list[Order] = field(default_factory=list)
     lates: list[Late] = field(default_factory=list)
-    unreconciled: dict[tuple[str, str, date], bool] = field(default_factory=dict)
+    unreconciled: dict[Kept, bool] = field(default_factory=dict)
     clawbacks: list[Clawback] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
     reversed_fen: dict[int, int] = field(default_factory=dict)
+    by_quota: bool = False
+    referred: dict[str, Order] = field(default_factory=dict)
+    receivers: dict[Kept, str] = field(default_factory=dict)
 
     # Payment orders.
 
@@ -116,6 +124,7 @@ class Model(Books):
             raise Refused(409, "frozen")
         order.state, order.version, order.ordered_on, order.case.state = "in_transit", version + 1, self.today, "in_transit"
         order.reference = self.post("order", order.case.legs(RESERVED, IN_TRANSIT))
+        self.referred[order.reference] = order
 
     def reject_order(self, order: Order, *, caller: str, version: int) -> None:
         if version != order.version:
@@ -134,19 +143,23 @@ class Model(Books):
 
     # What the bank says.
 
-    def take_row(self, reference: str, outcome: str, settled_on: date, *, caller: str) -> str:
-        """What becomes of one row of the bank's file: its status in the answer."""
-        order = next((each for each in self.orders if each.reference == reference), None)
+    def route(self, order: Order) -> str:
+        """By way of whom it is paid: what was handed down or asked for stays where it is, whatever policy says by now."""
+        return order.way or ("quota" if self.by_quota and order.case.line == QUOTA_LINE else "treasury")
+
+    def take_row(self, reference: str, outcome: str, settled_on: date, *, caller: str, fen: int | None = None, said_by: str = "treasury") -> str:
+        """What becomes of one row of the bank's file, or of a district's report: its status in the answer."""
+        order, kept = self.referred.get(reference), (reference, outcome, settled_on, fen)
         if settled_on > self.today:
             return "refused"
-        if order is None:
-            return self._set_aside(reference, outcome, settled_on)
+        if order is None or self.route(order) != said_by:
+            return self._set_aside(kept, caller)
         if (outcome, order.state) == ("paid", "returned") and order.paid_on != settled_on:
-            if not any((late.order, late.settled_on) == (order, settled_on) for late in self.lates):
-                self.lates.append(Late(order, settled_on, caller))
-            return self._set_aside(reference, outcome, settled_on)
-        if settled_on < order.ordered_on:
-            return self._set_aside(reference, outcome, settled_on)
+            if not any((late.order, late.settled_on, late.fen) == (order, settled_on, fen) for late in self.lates):
+                self.lates.append(Late(order, settled_on, fen, self.receivers.get(kept, caller)))
+            return self._set_aside(kept, caller)
+        if settled_on < order.ordered_on or fen not in (None, order.case.fen):
+            return self._set_aside(kept, caller)
         if order.state == "in_transit":
             self._settle(order, outcome, settled_on)
             return "changed"
@@ -155,16 +168,17 @@ class Model(Books):
         if (outcome, order.state) == ("returned", "paid") and not self.recovered_fen(order) and settled_on >= order.paid_on:
             self._settle(order, outcome, settled_on)
             return "changed"
-        return self._set_aside(reference, outcome, settled_on)
+        return self._set_aside(kept, caller)
 
-    def _set_aside(self, reference: str, outcome: str, settled_on: date) -> str:
-        self.unreconciled.setdefault((reference, outcome, settled_on), True)
+    def _set_aside(self, kept: Kept, caller: str) -> str:
+        self.unreconciled.setdefault(kept, True)
+        self.receivers.setdefault(kept, caller)
         return "reconcile"
 
-    def settle(self, key: tuple[str, str, date]) -> None:
+    def settle(self, key: Kept) -> None:
         if not self.unreconciled[key]:
             raise Refused(409, "reconciliation-settled")
-        if any((late.order.reference, "paid", late.settled_on) == key for late in self.lates):
+        if any(late.kept == key for late in self.lates):
             raise Refused(409, "news-of-late-payment")
         self.unreconciled[key] = False
 
@@ -204,10 +218,12 @@ class Model(Books):
             raise Refused(412, "late-payment-stale")
         if caller in (late.received_by, order.maker, order.checker):
             raise Refused(403, "late-payment-second-person")
+        if outcome == "paid_after_all" and late.fen not in (None, case.fen):
+            raise Refused(409, "bank-amount-differs")
         if outcome == "paid_after_all" and case.state != "reserved":
             raise Refused(409, "late-payment-money-moved")
         late.outcome, late.version = outcome, version + 1
-        self.unreconciled[order.reference, "paid", late.settled_on] = False
+        self.unreconciled[late.kept] = False
         if outcome == "paid_after_all":
             self.post("order", case.legs(RESERVED, IN_TRANSIT))
             self.post("confirm", case.legs(IN_TRANSIT, PAID))
@@ -221,13 +237,16 @@ class Model(Books):
         return sum(clawback.received_fen for clawback in self.clawbacks if clawback.order is order)
 
     def order_clawback(self, order: Order, *, fen: int) -> Clawback:
-        if order.state != "paid":
-            raise Refused(409, "nothing-paid")
-        ordered = sum(each.ordered_fen for each in self.clawbacks if each.order is order and each.state != "cancelled")
-        if fen > order.case.fen - ordered:
-            raise Refused(409, "above-paid")
+        self.check_clawback(order, fen=fen)
         self.clawbacks.append(Clawback(order, fen))
         return self.clawbacks[-1]
+
+    def check_clawback(self, order: Order, *, fen: int, also: Sequence[Clawback] = ()) -> None:
+        if order.state != "paid":
+            raise Refused(409, "nothing-paid")
+        ordered = sum(each.ordered_fen for each in (*self.clawbacks, *also) if each.order is order and each.state != "cancelled")
+        if fen > order.case.fen - ordered:
+            raise Refused(409, "above-paid")
 
     def receive(self, clawback: Clawback, *, fen: int, received_on: date, version: int) -> None:
         order, case = clawback.order, clawback.order.case
@@ -335,7 +354,7 @@ class Model(Books):
         found = {"in-transit" for case in held if case.state == "in_transit"}
         found |= {"payment-order-open" for order in self.orders if order.case.year == year and order.state in ("made", "checked")}
         found |= {"to-remit" for each in self.clawbacks if each.to_remit_fen and each.order.case.year == year}
-        found |= {"unreconciled" for (_, _, on), is_open in self.unreconciled.items() if is_open and on.year <= year}
+        found |= {"unreconciled" for (_, _, on, _), is_open in self.unreconciled.items() if is_open and on.year <= year}
         found |= {"draft-open" for draft in self.drafts if draft.state == "made" and self._year_of(draft) == year}
         found |= {"carried-unspent" for case in held if case.state == "reserved" and any(pool.origin < year for pool, _ in case.drawn())}
         booked = {row.year for row in self.journal}
@@ -353,7 +372,7 @@ class Model(Books):
         if self.obstacles(year):
             raise Refused(409, "close-refused")
         self.funds |= {year, year + 1}
-        for case in self._ranked(year, "reserved"):
+        for case in self.ranked(year, "reserved"):
             kept, aside = (Account(name, year, year, case.line, case.place) for name in (RESERVED, CARRIED))
             self.post("carry", [Leg(kept, aside, case.fen), Leg(aside, kept._replace(year=year + 1), case.fen)])
             case.parts = [Drawn(Account(AVAILABLE, year + 1, year, case.line, case.place), case.fen)]
@@ -361,10 +380,7 @@ class Model(Books):
         free = [each for each, fen in self.fen.items() if each.year == year and each.name in (AVAILABLE, UNALLOTTED) and fen]
         for pool in sorted(free, key=lambda each: each.code):
             self.post("lapse", [Leg(pool, pool._replace(name=LAPSED), self.fen[pool])])
-        for case in self._ranked(year, "waiting"):
+        for case in self.ranked(year, "waiting"):
             case.state = "released"
         self.closed.add(year)
         self.serve(year + 1)
-
-    def _ranked(self, year: int, state: str) -> Sequence[Case]:
-        return sorted((case for case in self.cases if (case.year, case.state) == (year, state)), key=lambda each: each.rank)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +16,15 @@ import httpx
 
 from deploy.local.folders import ROOT
 from services.budget import policy
+from services.budget.edge import current_paying
 from services.budget.evidence.rules import policy_of
+from services.budget.policy import paying
+from services.budget.policy.paying import Paying, Route, RouteException, Routes
 from shared.events import Event
 from shared.live import open_live
 from tests.building import Staff, client_for, move_business_clock, settings_of
 from tests.integration.budget import acting
+from tests.integration.budget.machine_model import QUOTA_LINE
 from tests.runtime import Database, TemplateDatabase, cloned_database
 
 T = TypeVar("T")
@@ -29,9 +33,10 @@ FIRST_DAY = datetime.fromisoformat("2024-09-16T10:00:00+08:00")
 _WHOLE = (
     *("head", "balance", "voucher_counter", "fund", "reservation", "held_part", "payable", "payee_account", "payment_order"),
     *("bank_confirmation", "reconciliation", "late_payment", "allotment", "appropriation", "transfer", "reversal", "freeze_order"),
-    *("clawback", "clawback_receipt", "closed_year"),
+    *("clawback", "clawback_receipt", "closed_year", "quota_document", "quota_payment", "payment_request", "requested_payment"),
+    *("misuse_case", "performance_target", "self_evaluation"),
 )
-_COUNTED = ("journal", "reservation_history", "outbox", "answer")
+_COUNTED = ("journal", "reservation_history", "outbox", "answer", "payment_request_export", "payment_request_import", "payment_difference")
 _DIGESTS = ", ".join(f"(SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM budget.{table} t) AS {table}" for table in _WHOLE)
 _COUNTS = ", ".join(f"(SELECT count(*) FROM budget.{table}) AS {table}" for table in _COUNTED)
 _STATE = f"""
@@ -39,6 +44,13 @@ SELECT {_DIGESTS}, {_COUNTS}, (SELECT last_seq FROM budget.head) AS last_seq,
     (SELECT json_object_agg(account, balance_fen) FROM budget.balance WHERE balance_fen <> 0) AS balances
 """
 _JOURNAL = "SELECT outcome, kind, voucher, dr, cr, amount_fen, fiscal_year FROM budget.journal ORDER BY seq"
+_ROUTES = Routes(
+    default=Route.TREASURY,
+    exceptions=(RouteException(line_id=QUOTA_LINE, route=Route.QUOTA),),
+    assumed=True,
+    why="so that both ways are gone",
+)
+_BY_QUOTA = {policy_id: each.model_copy(update={"route": _ROUTES}) for policy_id, each in paying.current().items()}
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class World:
         self.loop = asyncio.new_event_loop()
         self.stack = AsyncExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.by_quota = False
         self.run(self._open(template))
 
     def run(self, doing: Coroutine[Any, Any, T]) -> T:
@@ -66,11 +79,16 @@ class World:
 
     async def _open(self, template: TemplateDatabase) -> None:
         self.database: Database = await self.stack.enter_async_context(cloned_database(template))
-        self.client = await self.stack.enter_async_context(client_for("budget", database=self.database, folder=self.folder, now=FIRST_DAY))
+        opening = client_for("budget", database=self.database, folder=self.folder, now=FIRST_DAY, given={current_paying: self._paying})
+        self.client = await self.stack.enter_async_context(opening)
         self.live = open_live(settings_of("budget", database=self.database, folder=self.folder, now=FIRST_DAY))
         await self.stack.enter_async_context(self.live.running())
         self.eye = await asyncpg.connect(self.database.urls["postgres"])
         self.stack.push_async_callback(self.eye.close)
+
+    async def _paying(self) -> Mapping[str, Paying]:
+        """Policy data as it is, or with one line handed down."""
+        return _BY_QUOTA if self.by_quota else paying.current()
 
     def close(self) -> None:
         self.run(self.stack.aclose())
@@ -89,6 +107,12 @@ class World:
         answer = self.run(self.client.get(path, params=params, auth=auth))
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
+
+    def take_file(self, path: str, *, auth: Staff) -> bytes:
+        type(self).steps += 1
+        answer = self.run(self.client.get(path, auth=auth))
+        assert answer.status_code == 200, answer.text
+        return answer.content
 
     def hear(self, event: Event) -> None:
         type(self).steps += 1

@@ -213,8 +213,18 @@ async def test_a_payment_to_somebody_else_is_not_recovered_by_this_case(client: 
     await bank_says(client, paid_row(order))
     before = await written(database)
 
-    body = {**MISUSE, "uscc": "91990000MA00000313", "recover": [{"payment_order_id": order["id"], "amount_fen": 1}]}
+    body = {**MISUSE, "uscc": "91990000MA0000031E", "recover": [{"payment_order_id": order["id"], "amount_fen": 1}]}
     answered = await post(client, "/v1/misuse-cases", body)
 
-    assert answered.status_code == 422
+    assert (answered.status_code, answered.json()["code"]) == (422, "paid-to-somebody-else")
+    assert await written(database) == before
+
+
+async def test_a_misuse_case_that_is_found_after_today_is_refused_under_its_own_name(client: httpx.AsyncClient, database: Database) -> None:
+    before = await written(database)
+
+    answered = await post(client, "/v1/misuse-cases", {**MISUSE, "found_on": "2025-09-16"})
+
+    assert (answered.status_code, answered.json()["code"]) == (422, "document-in-future")
+    assert [each["pointer"] for each in answered.json()["errors"]] == ["/found_on"]
     assert await written(database) == before

@@ -1,13 +1,14 @@
 """A returned payment that the bank reports as paid: the case is paid to nobody until a person has decided, and never twice."""
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from shared.live import Live
-from tests.building import Staff, fetch, staff_token
+from tests.building import BUSINESS_NOW, Staff, fetch, move_business_clock, staff_token
 from tests.integration.budget.acting import (
     APPROVER,
     CHECKER,
@@ -204,3 +205,19 @@ async def _pay_again(client: httpx.AsyncClient, case: Case) -> None:
         approved = await approve(client, checked.json())
         if approved.status_code == 200:
             await bank_says(client, paid_row(approved.json()))
+
+
+async def test_a_second_return_is_no_news_that_the_payment_arrived(client: httpx.AsyncClient, live: Live, database: Database, tmp_path: Path) -> None:
+    """Another day of payment was kept before the money came back; only a row that says paid after that makes it late."""
+    await appropriate(client, 1_000_000)
+    order = await approved_order(client, await payable_case(client, live))
+    await bank_says(client, paid_row(order))
+    move_business_clock(tmp_path, BUSINESS_NOW.replace(day=18))
+    await bank_says(client, paid_row(order, settled_on="2025-09-16"), returned_row(order, settled_on="2025-09-17"))
+
+    (again,) = await bank_says(client, returned_row(order, settled_on="2025-09-16"))
+
+    assert (again["status"], again["problem"]["code"]) == ("reconcile", "payment-closed")
+    assert await late_payments(client) == []
+    (news,) = await bank_says(client, paid_row(order, settled_on="2025-09-16"))
+    assert (news["status"], len(await late_payments(client))) == ("reconcile", 1)

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from tests.integration.budget.machine_acts import Acts
+from tests.integration.budget.machine_award_acts import AWARDS_MAX
+from tests.integration.budget.machine_paper_acts import FLAWS
 from tests.integration.budget.machine_world import World
+from tests.integration.budget.machine_year_acts import YearActs
 from tests.runtime import TemplateDatabase
 
 STEPS_IN_CI = 2_000
@@ -26,21 +28,31 @@ PICK = st.integers(0, 255)
 FEN = st.sampled_from([1, 700, 25_000, 40_000, 60_000, 100_000, 250_000])
 FLIP = st.booleans()
 WRONG = st.sampled_from([False, False, False, True])
+# What a district or the treasury says of payments: which, its outcome, and what is wrong with the row.
+FLAWS_OF_ROWS = ("none", "none", "none", "amount", "payee", "stranger", "early", "tomorrow", "same_voucher")
+ROWS = st.lists(st.tuples(PICK, st.sampled_from(["paid", "paid", "returned"]), st.sampled_from(FLAWS_OF_ROWS)), min_size=1, max_size=4)
+FLAWS_OF_MISUSE = st.sampled_from(["none", "none", "none", "none", "too_much", "stranger", "twice", "tomorrow", "article"])
 
 
 class Machine(RuleBasedStateMachine):
-    """Each rule is one call or one event; `Acts` predicts its answer, sends it and compares."""
+    """Each rule is one call or one event; `YearActs` and those it goes on from predict its answer, send it and compare."""
 
     template: TemplateDatabase
 
     def __init__(self) -> None:
         super().__init__()
         self.world = World(self.template)
-        self.acts = Acts(self.world)
+        self.acts = YearActs(self.world)
 
-    @initialize(fen=st.sampled_from([100_000, 300_000]))
-    def begin(self, fen: int) -> None:
+    @initialize(fen=st.sampled_from([100_000, 300_000, 3_000_000]), by_quota=FLIP, pick=PICK)
+    def begin(self, fen: int, by_quota: bool, pick: int) -> None:
+        """Many runs begin in the middle of a year: what follows from a payment would else be seldom reached."""
+        if by_quota:
+            self.acts.change_route()
         self.acts.appropriate(year=2024, fen=fen)
+        for _ in range(pick % 4):
+            self.acts.reserve(pick // 4, fens=[700, 25_000, 40_000], mode="event")
+            self.acts.send_many(pick)
 
     @rule(pick=PICK, fen=FEN)
     def appropriate(self, pick: int, fen: int) -> None:
@@ -53,6 +65,24 @@ class Machine(RuleBasedStateMachine):
     @rule(pick=PICK, fens=st.lists(FEN, min_size=1, max_size=3), mode=st.sampled_from(["single", "single", "single", "atomic", "dry_run", "event"]))
     def reserve(self, pick: int, fens: list[int], mode: str) -> None:
         self.acts.reserve(pick, fens=fens, mode=mode)
+
+    @rule(pick=PICK, size=st.sampled_from([4, 9, 17, 40]), mode=st.sampled_from(["single", "atomic", "dry_run", "event"]))
+    def reserve_many(self, pick: int, size: int, mode: str) -> None:
+        self.acts.reserve_many(pick, size=AWARDS_MAX if pick in (7, 248) and mode != "dry_run" else size, mode=mode)
+
+    @rule(pick=PICK)
+    def release_early(self, pick: int) -> None:
+        self.acts.release_early(pick)
+
+    @precondition(lambda self: self.acts.model.early)
+    @rule(pick=PICK)
+    def propose_late(self, pick: int) -> None:
+        self.acts.propose_late(pick)
+
+    @precondition(lambda self: self.acts.proposals)
+    @rule(pick=PICK)
+    def propose_again(self, pick: int) -> None:
+        self.acts.propose_again(pick)
 
     @precondition(lambda self: self.acts.model.cases)
     @rule(pick=PICK)
@@ -85,6 +115,16 @@ class Machine(RuleBasedStateMachine):
         """All steps up to the approval, so that long ways are gone often."""
         self.acts.order_whole(pick)
 
+    @precondition(lambda self: self.acts.of("reserved"))
+    @rule(pick=PICK)
+    def send_many(self, pick: int) -> None:
+        self.acts.send_many(pick)
+
+    @precondition(lambda self: self.acts.of("in_transit"))
+    @rule(pick=PICK)
+    def settle_one(self, pick: int) -> None:
+        self.acts.settle_one(pick)
+
     @precondition(lambda self: any(order.reference for order in self.acts.model.orders))
     @rule(pick=PICK, outcome=st.sampled_from(["paid", "returned"]), day=st.sampled_from([0, 0, 0, -1, 1]))
     def bank_says(self, pick: int, outcome: str, day: int) -> None:
@@ -114,6 +154,64 @@ class Machine(RuleBasedStateMachine):
     @rule(pick=PICK, stale=WRONG)
     def remit(self, pick: int, stale: bool) -> None:
         self.acts.remit(pick, stale=stale)
+
+    @rule(pick=PICK)
+    def change_route(self, pick: int) -> None:
+        if pick % 3 == 0:
+            self.acts.change_route()
+
+    @precondition(lambda self: self.acts.model.orders)
+    @rule(pick=PICK, flaw=st.sampled_from(FLAWS))
+    def hand_down(self, pick: int, flaw: str) -> None:
+        self.acts.hand_down(pick, flaw=flaw)
+
+    @precondition(lambda self: self.acts.model.quotas)
+    @rule(pick=PICK, rows=ROWS, stale=WRONG)
+    def report(self, pick: int, rows: list[tuple[int, str, str]], stale: bool) -> None:
+        self.acts.report(pick, rows=rows, stale=stale)
+
+    @precondition(lambda self: self.acts.model.orders)
+    @rule(pick=PICK, flaw=st.sampled_from(FLAWS))
+    def ask_for(self, pick: int, flaw: str) -> None:
+        self.acts.ask_for(pick, flaw=flaw)
+
+    @precondition(lambda self: self.acts.model.requests)
+    @rule(pick=PICK)
+    def take_file(self, pick: int) -> None:
+        self.acts.take_file(pick)
+
+    @precondition(lambda self: self.acts.model.requests)
+    @rule(pick=PICK, rows=ROWS, stale=WRONG)
+    def take_sheet(self, pick: int, rows: list[tuple[int, str, str]], stale: bool) -> None:
+        self.acts.take_sheet(pick, rows=rows, stale=stale)
+
+    @rule(
+        pick=PICK,
+        fens=st.lists(FEN, max_size=3),
+        flaw=FLAWS_OF_MISUSE,
+        dry_run=WRONG,
+    )
+    def open_misuse(self, pick: int, fens: list[int], flaw: str, dry_run: bool) -> None:
+        self.acts.open_misuse(pick, fens=fens, flaw=flaw, dry_run=dry_run)
+
+    @precondition(lambda self: self.acts.model.misuses)
+    @rule(pick=PICK, stale=WRONG, dry_run=WRONG)
+    def close_misuse(self, pick: int, stale: bool, dry_run: bool) -> None:
+        self.acts.close_misuse(pick, stale=stale, dry_run=dry_run)
+
+    @precondition(lambda self: self.acts.model.misuses)
+    @rule(pick=PICK)
+    def recover_and_close(self, pick: int) -> None:
+        self.acts.recover_and_close(pick)
+
+    @rule(pick=PICK, percent=st.sampled_from([20, 40, 60, 100]))
+    def set_target(self, pick: int, percent: int) -> None:
+        self.acts.set_target(pick, percent=percent)
+
+    @precondition(lambda self: self.acts.model.targets)
+    @rule(pick=PICK)
+    def evaluate(self, pick: int) -> None:
+        self.acts.evaluate(pick)
 
     @precondition(lambda self: self.acts.free_pools())
     @rule(pick=PICK, other=PICK, fen=FEN, dry_run=WRONG)
@@ -149,6 +247,10 @@ class Machine(RuleBasedStateMachine):
         if pick % 3 == 0:
             self.acts.turn_the_year()
 
+    @rule(days=st.sampled_from([1, 5, 30]))
+    def pass_days(self, days: int) -> None:
+        self.acts.pass_days(days)
+
     @rule(pick=PICK, dry_run=WRONG)
     def close_year(self, pick: int, dry_run: bool) -> None:
         self.acts.close_year((2024, 2025, 2024, 2026)[pick % 4], dry_run=dry_run)
@@ -175,6 +277,25 @@ class Machine(RuleBasedStateMachine):
             self.acts.assert_books_verify()
         finally:
             self.world.close()
+
+
+@pytest.mark.parametrize("mode", ["single", "atomic", "event"])
+def test_as_many_awards_as_may_be_in_one_call_are_answered_as_the_model_does_and_never_one_more(
+    mode: str, template_database: TemplateDatabase
+) -> None:
+    world = World(template_database)
+    try:
+        acts = YearActs(world)
+        acts.appropriate(year=2024, fen=300_000)
+
+        acts.reserve_many(0, size=AWARDS_MAX, mode=mode)
+        acts.reserve_many(1, size=AWARDS_MAX, mode=mode)
+        acts.appropriate(year=2024, fen=10_000_000)
+
+        assert len(acts.model.cases) == AWARDS_MAX
+        acts.assert_books_verify()
+    finally:
+        world.close()
 
 
 @pytest.fixture(autouse=True)

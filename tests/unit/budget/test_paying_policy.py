@@ -55,6 +55,20 @@ def test_the_first_exception_that_covers_an_award_decides_its_route() -> None:
     ]
 
 
+@pytest.mark.parametrize("default", list(Route))
+@pytest.mark.parametrize(
+    ("is_handed_down", "is_requested", "taken"), [(True, False, Route.QUOTA), (False, True, Route.TREASURY), (False, False, None)]
+)
+def test_a_payment_stays_where_it_was_sent_whatever_policy_says_by_now(
+    default: Route, is_handed_down: bool, is_requested: bool, taken: Route | None
+) -> None:
+    way = changed(route={"default": default})
+
+    route = way.route_taken(line_id="a/1", jurisdiction_id="north", is_handed_down=is_handed_down, is_requested=is_requested)
+
+    assert route is (taken or default)
+
+
 def test_an_exception_names_a_line_or_a_jurisdiction() -> None:
     with pytest.raises(ValidationError, match="a line, a jurisdiction, or both"):
         changed(route={"exceptions": [{"route": "quota"}]})

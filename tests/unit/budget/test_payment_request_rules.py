@@ -15,7 +15,15 @@ from services.budget.policy.paying import BankCodes, Route
 from shared.errors import Invalid
 
 OPTIONAL_CODES = BankCodes(required=False)
-FIT = Candidate(state=OrderState.IN_TRANSIT, fiscal_year=2025, route=Route.TREASURY, bank_name="示例银行", bank_code=None, is_requested=False)
+FIT = Candidate(
+    state=OrderState.IN_TRANSIT,
+    fiscal_year=2025,
+    route=Route.TREASURY,
+    bank_name="示例银行",
+    bank_code=None,
+    is_requested=False,
+    is_stopped=False,
+)
 PAYMENT = Payment(
     bank_reference="PO-2025-000001",
     quota_document="财社指〔2025〕12号",
@@ -51,6 +59,7 @@ def read(*rows: list[str], headings: list[str] = HEADINGS) -> list[Read]:
         (replace(FIT, fiscal_year=2024), Unfit.OTHER_YEAR),
         (replace(FIT, route=Route.QUOTA), Unfit.OTHER_ROUTE),
         (replace(FIT, is_requested=True), Unfit.REQUESTED),
+        (replace(FIT, is_stopped=True), Unfit.STOPPED),
     ],
 )
 def test_what_fits_into_a_request(candidate: Candidate | None, why: Unfit | None) -> None:

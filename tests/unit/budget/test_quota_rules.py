@@ -14,7 +14,15 @@ from services.budget.quota.rules import Candidate, Document, Held, QuotaState, R
 
 DAY = date(2025, 9, 15)
 DOCUMENT = Document(fiscal_year=2025, jurisdiction_id="north", handed_down_on=DAY)
-FIT = Candidate(state=OrderState.IN_TRANSIT, fiscal_year=2025, jurisdiction_id="north", route=Route.QUOTA, ordered_on=DAY, is_handed_down=False)
+FIT = Candidate(
+    state=OrderState.IN_TRANSIT,
+    fiscal_year=2025,
+    jurisdiction_id="north",
+    route=Route.QUOTA,
+    ordered_on=DAY,
+    is_handed_down=False,
+    is_stopped=False,
+)
 ORDER = uuid.uuid4()
 PAID = Reported(payment_order_id=ORDER, outcome=BankOutcome.PAID, settled_on=DAY, voucher="ZF-1", amount_fen=None, reason=None)
 
@@ -30,6 +38,7 @@ PAID = Reported(payment_order_id=ORDER, outcome=BankOutcome.PAID, settled_on=DAY
         (replace(FIT, jurisdiction_id="south"), Unfit.OTHER_JURISDICTION),
         (replace(FIT, route=Route.TREASURY), Unfit.OTHER_ROUTE),
         (replace(FIT, is_handed_down=True), Unfit.HANDED_DOWN),
+        (replace(FIT, is_stopped=True), Unfit.STOPPED),
     ],
 )
 def test_what_may_be_handed_down(candidate: Candidate | None, why: Unfit | None) -> None:

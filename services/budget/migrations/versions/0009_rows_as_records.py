@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "budget_0009"
-down_revision = "budget_0007"
+down_revision = "budget_0008"
 branch_labels = None
 depends_on = None
 
