@@ -1,4 +1,4 @@
-"""Numbers of documents (文号): one number, one form."""
+"""Numbers of documents (文号), vouchers and banks: one number, one form."""
 
 import unicodedata
 
@@ -12,3 +12,8 @@ def canonical_document(number: object) -> object:
     if not isinstance(number, str):
         return number
     return "".join(filter(is_visible, unicodedata.normalize("NFKC", number).translate(_BRACKETS)))
+
+
+def canonical_reference(number: object) -> object:
+    """Full width and gaps are how people type it; one number of a bank or a district has one form, so that it counts once."""
+    return "".join(filter(is_visible, unicodedata.normalize("NFKC", number))) if isinstance(number, str) else number

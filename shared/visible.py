@@ -16,13 +16,18 @@ def is_visible(char: str) -> bool:
     return unicodedata.category(char)[0] not in "CMZ" and char not in _BLANK_LETTERS
 
 
+def has_controls(text: str) -> bool:
+    """Line ends and tabs apart, which people type."""
+    return any(unicodedata.category(char) == "Cc" and char not in "\n\r\t" for char in text)
+
+
 def visible_count(text: str) -> int:
     return sum(map(is_visible, text))
 
 
 @dataclass(frozen=True)
 class Visible:
-    """Marks a text with at least so many characters that can be seen."""
+    """Marks a text with at least so many characters that can be seen, and none that controls."""
 
     characters_min: int
 
@@ -30,6 +35,8 @@ class Visible:
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
 
     def _checked(self, text: str) -> str:
+        if has_controls(text):
+            raise PydanticCustomError("control-character", "It holds a control character.", {"detail_zh": "不得含有控制字符。"})
         if visible_count(text) < self.characters_min:
             raise PydanticCustomError(
                 "too-little-to-see",

@@ -22,6 +22,7 @@ from shared.db import is_transient
 from shared.errors import FieldProblem, Invalid, Later, NotFound, Refusal, Stale, Unavailable, problem
 from shared.live import Live as LiveState
 from shared.openapi import PROBLEM_RESPONSES, describe, security_of
+from shared.query import names_of, refuse_odd_names
 from shared.tracing import TraceMiddleware
 
 log = structlog.get_logger()
@@ -33,6 +34,7 @@ BATCH_VERBS = (":batch", ":import", ":validate")
 OUR_OWN: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
 PROBLEM_JSON = "application/problem+json"
+QUERY_CANCELED = "57014"
 
 
 class Wire(BaseModel):
@@ -58,6 +60,12 @@ class DatabaseAway(Unavailable):
     code = "database-away"
     title_en = "The service cannot reach its database"
     title_zh = "服务暂时无法访问数据库"
+
+
+class DatabaseSlow(Unavailable):
+    code = "database-slow"
+    title_en = "The database took too long"
+    title_zh = "数据库处理超时"
 
 
 class IfMatchMissing(Refusal):
@@ -94,6 +102,7 @@ class SecuredRoute(APIRoute):
         assert permission is not None, f"{self.path} declares neither may() nor anyone()"
         if isinstance(permission, Permission):
             self.openapi_extra = security_of(self, permission=permission)
+        known = names_of(self.dependant)
         bytes_max = BATCH_BYTES_MAX if self.path.endswith(BATCH_VERBS) else BODY_BYTES_MAX
 
         async def secured(request: Request) -> Response:
@@ -102,6 +111,7 @@ class SecuredRoute(APIRoute):
                 if isinstance(permission, Permission):
                     await admit(request.app.state.authenticator, request, permission=permission, body=body)
                 refuse_odd_address(request)
+                refuse_odd_names((name for name, _ in request.query_params.multi_items()), known=known)
                 if body and self.body_field is not None:
                     _require_json(request)
                     request._json = read_json(body)  # where Starlette itself keeps what it parsed
@@ -293,6 +303,15 @@ def _answer_fault(error: Exception) -> Response:
                 retry_after_s=2,
             )
         )
+    if _was_cut_short(error):
+        log.warning("database_slow", error=type(error).__name__)
+        return _answer(
+            DatabaseSlow(
+                "Nothing of it was written; repeat the call with the same key, or ask for less.",
+                detail_zh="本次未写入任何内容；请稍后用同一幂等键重试，或缩小查询范围。",
+                retry_after_s=2,
+            )
+        )
     log.error("request_failed", exc_info=error)
     body = {
         "type": "urn:problem:fault",
@@ -305,6 +324,11 @@ def _answer_fault(error: Exception) -> Response:
         "trace_id": observability.current_trace_id(),
     }
     return JSONResponse(body, status_code=500, media_type=PROBLEM_JSON)
+
+
+def _was_cut_short(error: BaseException) -> bool:
+    """statement_timeout ended a statement. A caller may come again; for an event it is no passing fault, or it would be tried for ever."""
+    return QUERY_CANCELED in (getattr(each, "sqlstate", None) for each in (error, getattr(error, "orig", None)))
 
 
 def health_router() -> APIRouter:

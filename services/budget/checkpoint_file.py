@@ -90,6 +90,8 @@ def read(file: Path, *, keys: Mapping[str, str]) -> Checkpoint:
     """`keys` by name and id, as in example.org/ledger+a1b2c3d4; without any no signature is asked for."""
     body, _, signatures = file.read_text(encoding="utf-8").partition("\n\n")
     _, size, root, chain, *_ = body.split("\n")
+    if not size.isascii() or not size.isdigit() or int(size) == 0:
+        raise ValueError(f"{file.name}: {size!r} is no number of rows")
     signed = [(name, base64.b64decode(encoded)) for _, name, encoded in (line.split(" ") for line in signatures.splitlines())]
     known = [(each[4:], keys[f"{name}+{each[:4].hex()}"]) for name, each in signed if f"{name}+{each[:4].hex()}" in keys]
     if keys and not any(is_signed(f"{body}\n".encode(), signature=each, public_key=base64.b64decode(key)[1:]) for each, key in known):

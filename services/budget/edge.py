@@ -16,7 +16,7 @@ from services.budget.sealing import Seal
 from services.budget.settings import BudgetSettings
 from shared.clock import Moment
 from shared.db import Tx
-from shared.document import canonical_document
+from shared.document import canonical_document, canonical_reference
 from shared.events import Event, encode
 from shared.idempotency import Attempt
 from shared.live import Live
@@ -24,10 +24,14 @@ from shared.visible import Visible
 
 FiscalYear = Annotated[int, Field(strict=True, ge=2000, le=2999)]
 Document = Annotated[str, BeforeValidator(canonical_document), Field(min_length=1, max_length=100)]
+# Of somebody else: a bank's, a district's.
+Reference = Annotated[str, BeforeValidator(canonical_reference), Field(min_length=1, max_length=60)]
 # A few words are enough: those of a bank, or of an order that stays among officers.
 Remark = Annotated[str, Field(min_length=1, max_length=500), Visible(1)]
-LineId = Annotated[str, Field(min_length=1, max_length=40)]
-JurisdictionId = Annotated[str, Field(min_length=1, max_length=40)]
+# Ids of policy and city, as their files have them.
+PolicyId = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\x21-\x7e]+$")]
+LineId = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\x21-\x7e]+$")]
+JurisdictionId = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\x21-\x7e]+$")]
 DryRun = Annotated[bool, Query(description="Answer the same and write nothing | 试算：结果相同，不写入")]
 
 

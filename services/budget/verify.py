@@ -8,7 +8,6 @@ import base64
 import gc
 import json
 import sys
-from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parent))  # python -I does not look beside the script
+from bookkeeping import Bad, Books  # type: ignore[import-not-found]
 from checkpoint_file import SUBTREE, Checkpoint, Tree, first_difference, read  # type: ignore[import-not-found]
 
 # The first line names the columns, each line after it is a row: a name that stands twice, or too much, cannot be there.
@@ -24,16 +24,8 @@ COLUMNS = [
     *("application_id", "proposal_id", "policy_version", "funding_source", "document", "expenditure_category", "maker", "checker", "approver"),
     *("reverses_seq", "reason", "booked_at", "effective_on", "caller", "key", "item", "fingerprint", "chain"),
 ]
-PREFIX = {"appropriate": "AP", "allot": "AL", "reserve": "RS", "release": "RL", "order": "PO", "confirm": "PC", "return": "PR"}
-PREFIX |= {"transfer": "TR", "clawback": "CB", "carry": "CO", "lapse": "LA", "remit": "RM", "reverse": "RV"}
-# Money moves from the debited to the credited account; only where it comes from do debits prevail.
-APPROVED, DEBIT_SIDED, RESERVED = "来源:年度批复", ("来源:年度批复", "支付:上年追回"), "指标:已预留"
-NONE, UNSIGNED, SIGNERS_MIN = b"\xff\xff\xff\xff", [None, None, None], {"order": 3, "transfer": 2, "reverse": 2}
-CHECKED = "chain 哈希链, root 树根, gapless vouchers 凭证连号, balances 余额, ceilings and caps 上限, signers 签字人, reversals 冲正"
-
-
-class Bad(Exception):
-    """What is wrong with the row that the verifier stands at."""
+NONE = b"\xff\xff\xff\xff"
+CHECKED = "chain 哈希链, root 树根, gapless vouchers 凭证连号, balances 余额, moves 科目流向, ceilings and caps 上限, signers 签字人, reversals 冲正"
 
 
 class Sized(dict[Any, bytes]):
@@ -45,92 +37,11 @@ class Sized(dict[Any, bytes]):
         return sized
 
 
-class Balances(dict[str, int]):
-    """Credits less debits of each account."""
-
-    def __init__(self) -> None:
-        self.debit_sided, self.reserved = set[str](), set[str]()
-
-    def __missing__(self, account: str) -> int:
-        name = account.partition("/")[2].partition("[")[0]
-        if name in DEBIT_SIDED:
-            self.debit_sided.add(account)
-        if name == RESERVED:
-            self.reserved.add(account)
-        return 0
-
-
-class Books:
-    """What the rows so far add up to. `policy`: caps_fen of an award by rule, yearly_ceilings_fen by year."""
-
-    def __init__(self, policy: Mapping[str, Mapping[str, int]]) -> None:
-        self.caps_fen, self.ceilings_fen = policy["caps_fen"], policy["yearly_ceilings_fen"]
-        self.balances, self.numbers, self.last, self.booked_at = Balances(), defaultdict[tuple[str, int], int](int), ("", 0), ""
-        # Of each case: what it was awarded, and how much of it is reserved. Of each row: what it moved, and how much of that was reversed.
-        self.awarded_fen, self.held_fen = defaultdict[str, int](int), defaultdict[str, int](int)
-        self.amounts_fen, self.reversed_fen = array("q", [0]), defaultdict[int, int](int)
-
-    def take(self, row: Sequence[Any]) -> None:
-        outcome, voucher, kind, dr, cr, at = row[1], row[2], row[4], row[5], row[6], row[23]
-        if at < self.booked_at:
-            raise Bad(f"booked at {at}, before the row before")
-        self.booked_at = at
-        if outcome == "posted":
-            self.post(row)
-        elif outcome not in ("refused", "waiting") or not voucher is dr is cr is None:
-            raise Bad(f"{outcome}, with voucher {voucher}, debit {dr} and credit {cr}")
-        if row[18:21] != UNSIGNED or kind in SIGNERS_MIN:
-            self.check_signers(row)
-        self.amounts_fen.append(row[7] if outcome == "posted" else 0)
-
-    def post(self, row: Sequence[Any]) -> None:
-        _, _, voucher, leg, kind, dr, cr, amount_fen, year, _, _, _, case, _, rule = row[:15]
-        if leg == 1:
-            self.numbers[kind, year] = number = self.numbers[kind, year] + 1
-            if voucher != f"{PREFIX[kind]}-{year}-{number:06d}":
-                raise Bad(f"voucher {voucher} stands where {PREFIX[kind]}-{year}-{number:06d} is due")
-        elif (voucher, leg - 1) != self.last:
-            raise Bad(f"leg {leg} of voucher {voucher} does not follow on the leg before")
-        self.last = (voucher, leg)
-        if dr == cr or amount_fen <= 0:
-            raise Bad(f"{amount_fen} fen from {dr} to {cr}")
-        balances = self.balances
-        balances[dr] = left_fen = balances[dr] - amount_fen
-        balances[cr] = grown_fen = balances[cr] + amount_fen
-        if left_fen < 0 and dr not in balances.debit_sided:
-            raise Bad(f"{dr} falls to {left_fen} fen")
-        if grown_fen > 0 and cr in balances.debit_sided:
-            raise Bad(f"{cr} falls to {-grown_fen} fen")
-        if left_fen < 0 and dr == f"{year}/{APPROVED}" and -left_fen > self.ceilings_fen[str(year)]:
-            raise Bad(f"{-left_fen} fen appropriated, more than the ceiling of {year}, {self.ceilings_fen[str(year)]}")
-        if cr in balances.reserved:
-            self.held_fen[case] += amount_fen
-        if dr in balances.reserved:
-            self.held_fen[case] = held_fen = self.held_fen[case] - amount_fen
-            if held_fen < 0:
-                raise Bad(f"case {case} pays {-held_fen} fen more than is reserved for it")
-        if kind == "release" or (kind == "reverse" and dr in balances.reserved):
-            self.awarded_fen[case] -= amount_fen
-        elif kind == "reserve":
-            self.awarded_fen[case] = awarded_fen = self.awarded_fen[case] + amount_fen
-            if awarded_fen > self.caps_fen[rule]:
-                raise Bad(f"case {case} is awarded {awarded_fen} fen, more than the {self.caps_fen[rule]} of {rule}")
-
-    def check_signers(self, row: Sequence[Any]) -> None:
-        kind, amount_fen, (maker, checker, approver, original_seq, reason) = row[4], row[7], row[18:23]
-        names = [name for name in (maker, checker, approver) if name is not None]
-        if len(set(names)) < len(names) or len(names) < SIGNERS_MIN.get(kind, 0):
-            raise Bad(f"maker {maker}, checker {checker}, approver {approver} are not different people, or one is missing")
-        if kind == "reverse":
-            self.reversed_fen[original_seq] += amount_fen
-            if not reason or checker is None or self.reversed_fen[original_seq] > self.amounts_fen[original_seq]:
-                raise Bad(f"a reversal of row {original_seq} without reason or second person, or of more than it moved")
-
-
 def verify(lines: Iterator[bytes], *, policy: Mapping[str, Mapping[str, int]], checkpoints: Sequence[Checkpoint] = ()) -> tuple[int, str, str]:
     """Last seq, chain and root. Raises Bad, which names the first row that is wrong."""
     books, tree, sized, seq, chain = Books(policy), Tree(), Sized(), 0, bytes(32)
-    scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # json.loads without its look at the encoding
+    # json.loads without its look at the encoding; a number that is not whole is none of ours, and NaN would stand for any sum.
+    scan = json.JSONDecoder(parse_float=_refuse_number, parse_constant=_refuse_number).scan_once  # type: ignore[attr-defined]
     join, size = b"".join, [n.to_bytes(4, "big") for n in range(4096)]
     # Leaves since the last checkpoint that agreed; only a witness that kept them too can say which of them is wrong.
     unwitnessed, keeps_leaves, witnessed = list[bytes](), any(each.leaves for each in checkpoints), defaultdict[int, list[Checkpoint]](list)
@@ -174,6 +85,10 @@ def verify(lines: Iterator[bytes], *, policy: Mapping[str, Mapping[str, int]], c
     if missing := [each for each in checkpoints if each.seq > seq]:
         raise Bad(f"seq {seq + 1}: missing; checkpoint {missing[0].file} reaches to {missing[0].seq}")
     return seq, chain.hex(), base64.b64encode(tree.root()).decode()
+
+
+def _refuse_number(written: str) -> None:
+    raise ValueError(f"{written} is no whole number")
 
 
 def main() -> None:

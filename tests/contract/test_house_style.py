@@ -18,6 +18,7 @@ OF_A_SERVICE = frozenset({"main", "schema", "settings", "worker"})
 FILES_BESIDE_ROLES = {
     "services/applications/paging.py": "the cursors of its notices and of its feed of changes",
     "services/applications/wire.py": "types of request bodies that several of its nouns share",
+    "services/budget/bookkeeping.py": "read by an outsider with verify.py, without the service",
     "services/budget/edge.py": "the act that a booking is written for and the seal, for every edge of the budget",
     "services/budget/checkpoint_file.py": "read by the service and, with verify.py, by an outsider without the service",
     "services/budget/evidence/pack.py": "a ZIP is built from many files; it is neither HTTP nor a decision",
@@ -25,7 +26,7 @@ FILES_BESIDE_ROLES = {
     "services/budget/sealing.py": "the cipher of payees' accounts, used by two nouns and known to no other service",
     "services/budget/signing.py": "the signer of checkpoints, used by worker, pack and year close",
     "services/budget/spreadsheet.py": "reading and writing of sheets that people send, used by two nouns",
-    "services/budget/verify.py": "the offline verifier: one file that an outsider runs with Python alone",
+    "services/budget/verify.py": "the offline verifier: what an outsider runs with Python alone",
     "services/budget/writer.py": "the one writer of a process, held as long as it runs",
 }
 

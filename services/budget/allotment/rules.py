@@ -85,6 +85,18 @@ def check_line(line_id: str | None, *, fund: Fund, pointer: str) -> None:
         )
 
 
+def check_line_of_any(line_id: str | None, *, catalogue: Catalogue, pointer: str) -> None:
+    """A line that no fund has ever had holds no money."""
+    if line_id is not None and all(fund.line(line_id) is None for fund in catalogue.funds):
+        ids = [line.id for fund in catalogue.funds for line in fund.lines]
+        raise NoSuchLine(
+            f"No fund has a line {line_id}; there are {', '.join(ids)}.",
+            detail_zh=f"没有支出项目{line_id}，可选：{'、'.join(ids)}。",
+            pointer=pointer,
+            facts={"lines": ids},
+        )
+
+
 def check_allotment(*, line_id: str | None, jurisdiction_id: str | None, fund: Fund) -> None:
     """Where all money is free fund-wide from the start, only a narrower place can be allotted to."""
     if line_id is None and jurisdiction_id is None and fund.allotment.allotment is Allotment.WHOLE_FUND:

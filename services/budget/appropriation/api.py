@@ -40,6 +40,8 @@ class RecordAppropriation(Wire):
 
 
 class AppropriationView(BaseModel):
+    """`issue` 2 and more follow on one under the same document that was taken back in full by reversals."""
+
     id: UUID
     fiscal_year: int
     policy_id: str
@@ -49,6 +51,7 @@ class AppropriationView(BaseModel):
     voucher: str
     recorded_by: str
     recorded_at: datetime
+    issue: int
 
     @classmethod
     def of(cls, row: AnyRow) -> Self:

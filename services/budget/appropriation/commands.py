@@ -19,7 +19,11 @@ from shared.ids import new_id
 # Read behind the fund's lock, so nobody can add to it before we write. What was taken back by a reversal is no longer appropriated.
 _SO_FAR = text("""
 SELECT coalesce((SELECT balance_fen FROM balance WHERE account = :account), 0) AS appropriated_fen,
-    EXISTS (SELECT FROM appropriation WHERE fiscal_year = :fiscal_year AND document = :document) AS is_recorded
+    count(*) AS issues, coalesce(bool_or(a.amount_fen > (
+        SELECT coalesce(sum(r.amount_fen), 0) FROM journal j JOIN journal r ON r.reverses_seq = j.seq AND r.outcome = 'posted'
+        WHERE j.voucher = a.voucher
+    )), false) AS is_recorded
+FROM appropriation a WHERE a.fiscal_year = :fiscal_year AND a.document = :document
 """)
 _RECORD = insert(appropriation).returning(appropriation)
 
@@ -39,7 +43,7 @@ async def record_appropriation(
     postings = appropriate(fund, fiscal_year=fiscal_year, amount_fen=amount_fen, document=document, effective_on=act.on, maker=act.caller)
     voucher, *_ = await ledger.post_entries(tx, postings, act=act)
     row = {"id": new_id(), "fiscal_year": fiscal_year, "policy_id": fund.id, "amount_fen": amount_fen, "document": document}
-    row |= {"approved_on": approved_on, "voucher": voucher, "recorded_by": act.caller, "recorded_at": act.at}
+    row |= {"approved_on": approved_on, "voucher": voucher, "recorded_by": act.caller, "recorded_at": act.at, "issue": so_far.issues + 1}
     recorded: AnyRow = (await tx.execute(_RECORD, row)).one()
     served = await waiting.serve_list(tx, fund=fund, fiscal_year=fiscal_year, act=act)
     told = AppropriationRecorded(fiscal_year=fiscal_year, amount_fen=amount_fen, document=document, happened_at=act.at, happened_on=act.on)

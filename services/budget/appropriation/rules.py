@@ -31,6 +31,8 @@ class DocumentRecorded(Conflict):
     code = "document-recorded"
     title_en = "This document is already recorded"
     title_zh = "该批复文件已登记"
+    remedy_en = "If it was recorded wrongly, take all of it back by reversals; then it may be recorded again."
+    remedy_zh = "如登记有误，请先全额冲正，再重新登记。"
 
 
 def fund_for_year(fiscal_year: int, *, catalogue: Catalogue) -> Fund:

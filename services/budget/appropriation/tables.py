@@ -17,6 +17,8 @@ appropriation = Table(
     Column("voucher", Text, nullable=False),
     Column("recorded_by", Text, nullable=False),
     Column("recorded_at", DateTime(timezone=True), nullable=False),
+    # 2 and more follow on one that was taken back in full.
+    Column("issue", Integer, nullable=False),
     CheckConstraint("amount_fen > 0", name="amount_positive"),
-    UniqueConstraint("fiscal_year", "document"),
+    UniqueConstraint("fiscal_year", "document", "issue"),
 )

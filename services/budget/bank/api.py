@@ -12,7 +12,7 @@ from services.budget import policy
 from services.budget.bank import commands, queries
 from services.budget.bank.commands import RowAnswer
 from services.budget.bank.rules import ROWS_PER_FILE_MAX, BankOutcome, BankRow, Effect, ToReconcile
-from services.budget.edge import Document, PayingNow, Remark, act_of
+from services.budget.edge import Document, PayingNow, Reference, Remark, act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payee.rules import without_numbers
 from services.budget.policy.paying import Route
@@ -38,7 +38,7 @@ Reconciliation = Literal["open", "settled"]
 class BankRowBody(Wire):
     """`bank_reference` is that of the payment order; a return has a reason. Account numbers in a reason are cut down when it is read."""
 
-    bank_reference: Annotated[str, Field(min_length=1, max_length=60)]
+    bank_reference: Reference
     outcome: BankOutcome
     settled_on: Day
     amount_fen: Fen | None = None

@@ -32,11 +32,9 @@ async def make_checkpoint(tx: Tx, *, signer: Signer, at: datetime) -> Row | None
     """
     await fetch(tx, _LOCK)
     (head,) = await fetch(tx, _HEAD)
-    last = await latest_checkpoint(tx)
-    if last is not None:
-        await check_witnessed(tx, witnessed=Witnessed(seq=last["seq"], chain=last["chain"], where="table checkpoint"))
-        if last["seq"] == head["last_seq"]:
-            return last
+    last = await check_latest(tx)
+    if last is not None and last["seq"] == head["last_seq"]:
+        return last
     if head["last_seq"] == 0:
         return None
     await _store_nodes(tx, until_seq=head["last_seq"])
@@ -44,6 +42,14 @@ async def make_checkpoint(tx: Tx, *, signer: Signer, at: datetime) -> Row | None
     root = rules.root_of(head["last_seq"], hash_of=hash_of)
     made = Checkpoint(origin=signer.name, seq=head["last_seq"], root=root, chain=head["chain"], booked_at=head["booked_at"])
     return await _keep(tx, made=made, signer=signer, at=at)
+
+
+async def check_latest(tx: Tx) -> Row | None:
+    """The last checkpoint. Raises BooksContradicted when it was of other books."""
+    last = await latest_checkpoint(tx)
+    if last is not None:
+        await check_witnessed(tx, witnessed=Witnessed(seq=last["seq"], chain=last["chain"], where="table checkpoint"))
+    return last
 
 
 async def check_witnessed(tx: Tx, *, witnessed: Witnessed) -> None:

@@ -5,14 +5,15 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from services.budget import policy
 from services.budget.clawback import commands, queries
 from services.budget.clawback.commands import Receipt
 from services.budget.clawback.rules import ClawbackState
-from services.budget.edge import Document, DryRun, act_of, example, rehearsable
+from services.budget.edge import Document, DryRun, Reference, act_of, example, rehearsable
 from services.budget.ledger.rules import require_whole_city
+from services.budget.payee.rules import without_numbers
 from shared.auth import may
 from shared.caller import Caller
 from shared.day import Day
@@ -20,7 +21,7 @@ from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.money import Fen
 from shared.paging import Cursor, Limit, Page, id_of_last, page_of
-from shared.visible import Reason, Visible
+from shared.visible import Reason
 from shared.web import IfMatch, Live, Wire, etag
 from shared.web import router as new_router
 
@@ -28,6 +29,8 @@ router = new_router("clawbacks")
 
 
 class OrderClawback(Wire):
+    """The reason is announced: account numbers in it are cut down when it is read."""
+
     model_config = example(
         payment_order_id="01994e6e-7c1a-7000-8000-000000000001", amount_fen=3_000_000, document="财追〔2025〕1号", reason="项目未按承诺实施"
     )
@@ -45,7 +48,7 @@ class ReceiveClawback(Wire):
 
     amount_fen: Fen
     received_on: Day
-    bank_reference: Annotated[str, Field(min_length=1, max_length=100), Visible(1)]
+    bank_reference: Reference
 
 
 class RemitClawback(Wire):
@@ -94,7 +97,7 @@ async def order_clawback(
             payment_order_id=body.payment_order_id,
             amount_fen=body.amount_fen,
             document=body.document,
-            reason=body.reason,
+            reason=without_numbers(body.reason),
             act=act_of(once, moment=live.now()),
         )
         return await once.keep(tx, ClawbackView.of(ordered), status=201, headers=etag(ordered.version))

@@ -37,8 +37,7 @@ _LOCK = text("""
 SELECT c.id, c.payment_order_id, c.state, c.version, c.ordered_fen, c.received_fen, c.to_remit_fen, c.document, c.reason,
     o.state AS order_state, o.paid_on, r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id,
     r.jurisdiction_id, r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category,
-    (SELECT coalesce(sum(b.received_fen), 0)::bigint FROM clawback b WHERE b.payment_order_id = c.payment_order_id) AS received_of_payment_fen,
-    (SELECT coalesce(sum(b.to_remit_fen), 0)::bigint FROM clawback b WHERE b.payment_order_id = c.payment_order_id) AS to_remit_of_payment_fen
+    (SELECT coalesce(sum(b.received_fen), 0)::bigint FROM clawback b WHERE b.payment_order_id = c.payment_order_id) AS received_of_payment_fen
 FROM clawback c JOIN payment_order o ON o.id = c.payment_order_id JOIN reservation r USING (application_id, proposal_id)
 WHERE c.id = :id FOR UPDATE OF c
 """)
@@ -118,14 +117,12 @@ async def remit(tx: Tx, clawback_id: UUID, *, version: int, document: str, act: 
     await lock_books(tx)
     row = await _lock(tx, clawback_id)
     rules.check_remitting(_recovery(row), version=version)
-    case, parts = waiting.case_money(row), await _parts(tx, row)
+    case = waiting.case_money(row)
     fund = fund_spending_in(case.fiscal_year, catalogue=catalogue)
     books = await ledger.open_year(tx, fiscal_year=case.fiscal_year, policy_id=fund.id, effective_on=act.on)
-    before_fen = row.received_of_payment_fen - row.to_remit_of_payment_fen
     legs = rules.remitted(
         case,
-        parts=parts,
-        before_fen=before_fen,
+        waiting=await queries.to_remit(tx, case),
         amount_fen=row.to_remit_fen,
         on=act.on,
         document=document,

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.budget.clawback.rules import NoSuchClawback
+from services.budget.ledger.rules import AccountName, CaseMoney
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
 
@@ -27,6 +28,14 @@ SELECT payment_order_id, sum(received_fen)::bigint AS received_fen FROM clawback
 WHERE payment_order_id = ANY(CAST(:ids AS uuid[])) GROUP BY payment_order_id
 """)
 
+# By year of origin, first come first: what came in after the year was over went on at once and waits nowhere.
+_TO_REMIT = text("""
+SELECT origin_year, sum(CASE WHEN kind = 'remit' THEN -amount_fen ELSE amount_fen END)::bigint AS fen FROM journal
+WHERE application_id = :application_id AND proposal_id = :proposal_id AND outcome = 'posted'
+    AND :name IN (split_part(split_part(dr, '/', 2), '[', 1), split_part(split_part(cr, '/', 2), '[', 1))
+GROUP BY origin_year ORDER BY min(seq)
+""")
+
 
 async def clawback_of(tx: Tx, clawback_id: UUID) -> AnyRow:
     row: AnyRow | None = (await tx.execute(_BY_ID, {"id": clawback_id})).one_or_none()
@@ -44,6 +53,12 @@ async def clawbacks(tx: Tx, *, payment_order_id: UUID | None, after_id: UUID | N
 async def received_fen(tx: Tx, payment_order_ids: Sequence[UUID]) -> dict[UUID, int]:
     """What was recovered of each payment; who is not in it had nothing ordered back."""
     return {row.payment_order_id: row.received_fen for row in await tx.execute(_RECEIVED, {"ids": list(payment_order_ids)})}
+
+
+async def to_remit(tx: Tx, case: CaseMoney) -> list[tuple[int, int]]:
+    """Years of origin with what of the case waits to be remitted. The caller holds the books."""
+    named = {"application_id": case.application_id, "proposal_id": case.proposal_id, "name": AccountName.TO_REMIT}
+    return [(row.origin_year, row.fen) for row in await tx.execute(_TO_REMIT, named)]
 
 
 def no_such_clawback() -> NoSuchClawback:

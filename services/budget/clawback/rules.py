@@ -170,9 +170,9 @@ def received(
 
 
 def remitted(
-    case: CaseMoney, *, parts: Sequence[Part], before_fen: int, amount_fen: int, on: date, document: str, signers: Signers
+    case: CaseMoney, *, waiting: Sequence[tuple[int, int]], amount_fen: int, on: date, document: str, signers: Signers
 ) -> tuple[Posting, ...]:
-    """上缴待缴→上缴财政, in the books of the year of the payment."""
+    """上缴待缴→上缴财政, in the books of the year of the payment; `waiting` are years of origin with what waits of them."""
     return tuple(
         case_posting(
             case,
@@ -184,7 +184,7 @@ def remitted(
             effective_on=on,
             signers=signers,
         )
-        for origin_year, fen in _shares(case, parts=parts, skip_fen=before_fen, amount_fen=amount_fen)
+        for origin_year, fen in _taken(waiting, skip_fen=0, amount_fen=amount_fen)
     )
 
 
@@ -208,6 +208,10 @@ def _later(case: CaseMoney, *, year: int) -> tuple[Account, Account]:
 def _shares(case: CaseMoney, *, parts: Sequence[Part], skip_fen: int, amount_fen: int) -> list[tuple[int, int]]:
     """Which years of origin this sum is of, once what came before is left out."""
     origins = [(part.pool.origin_year, part.amount_fen) for part in parts] or [(case.fiscal_year, case.amount_fen)]
+    return _taken(origins, skip_fen=skip_fen, amount_fen=amount_fen)
+
+
+def _taken(origins: Sequence[tuple[int, int]], *, skip_fen: int, amount_fen: int) -> list[tuple[int, int]]:
     shares: dict[int, int] = {}
     for origin_year, fen in origins:
         skipped_fen = min(fen, skip_fen)

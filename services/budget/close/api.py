@@ -1,5 +1,6 @@
 """HTTP edge of year closes."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Self
 
@@ -7,11 +8,11 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from services.budget import policy
-from services.budget.checkpoint.commands import make_checkpoint
+from services.budget.checkpoint.commands import check_latest, make_checkpoint
 from services.budget.checkpoint.rules import BooksContradicted
 from services.budget.close import commands, queries
 from services.budget.close.commands import Checkpoint, Picture
-from services.budget.close.rules import BooksInDoubt, Obstacle, shown_errors
+from services.budget.close.rules import BooksInDoubt, CloseError, Obstacle, contradicted, shown_errors
 from services.budget.edge import Document, DryRun, FiscalYear, act_of, example, rehearsable
 from services.budget.ledger.rules import Act, require_whole_city
 from services.budget.signing import signer_or_none
@@ -66,7 +67,8 @@ class YearCloseView(BaseModel):
         return cls.model_validate(row._mapping)
 
     @classmethod
-    def preview(cls, picture: Picture, *, body: CloseYear) -> Self:
+    def preview(cls, picture: Picture, *, doubts: Sequence[CloseError], body: CloseYear) -> Self:
+        errors = [*doubts, *picture.errors]
         return cls(
             fiscal_year=body.fiscal_year,
             document=body.document,
@@ -74,8 +76,8 @@ class YearCloseView(BaseModel):
             waiting_cases=len(picture.waiting),
             carried_fen=picture.legs.carried_fen,
             lapsed_fen=picture.legs.lapsed_fen,
-            error_count=len(picture.errors),
-            errors=[CloseErrorView.model_validate(each) for each in shown_errors(picture.errors)],
+            error_count=len(errors),
+            errors=[CloseErrorView.model_validate(each) for each in shown_errors(errors)],
         )
 
 
@@ -118,7 +120,16 @@ async def _previewed(tx: Tx, body: CloseYear, *, act: Act, checkpoint: Checkpoin
     picture = await commands.preview_close(
         tx, fiscal_year=body.fiscal_year, document=body.document, act=act, catalogue=policy.current(), checkpoint=checkpoint
     )
-    return YearCloseView.preview(picture, body=body)
+    return YearCloseView.preview(picture, doubts=await _doubts(tx), body=body)
+
+
+async def _doubts(tx: Tx) -> list[CloseError]:
+    """The close itself finds them when it signs."""
+    try:
+        await check_latest(tx)
+    except BooksContradicted as error:
+        return [contradicted(str(error))]
+    return []
 
 
 async def _closed(tx: Tx, body: CloseYear, *, act: Act, checkpoint: Checkpoint | None) -> YearCloseView:

@@ -69,6 +69,7 @@ async def preview_close(tx: Tx, *, fiscal_year: int, document: str, act: Act, ca
     fund = fund_spending_in(fiscal_year, catalogue=catalogue)
     rules.check_over(fiscal_year, on=act.on)
     await ledger.open_year(tx, fiscal_year=fiscal_year, policy_id=fund.id, effective_on=act.on)
+    # Before the obstacles are looked for: an order to pay that waited behind this finds its case carried.
     held = await _held(tx, fiscal_year=fiscal_year)
     unsigned = [] if checkpoint is not None else [rules.unsigned(fiscal_year)]
     errors = [*unsigned, *await queries.obstacles(tx, fiscal_year=fiscal_year), *rules.carried_unspent(held)]
@@ -103,7 +104,7 @@ async def close_year(tx: Tx, *, fiscal_year: int, document: str, act: Act, catal
 
 
 async def _held(tx: Tx, *, fiscal_year: int) -> list[Held]:
-    rows = await queries.held_rows(tx, fiscal_year=fiscal_year)
+    rows = await queries.lock_held_rows(tx, fiscal_year=fiscal_year)
     parts = await held_parts(tx, [row.application_id for row in rows])
     return [Held(money=waiting.case_money(row), parts=parts.get((row.application_id, row.proposal_id), ())) for row in rows]
 

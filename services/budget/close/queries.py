@@ -33,7 +33,8 @@ SELECT 'earlier-year-open', fiscal_year::text, 0 FROM fund
 WHERE fiscal_year < :fiscal_year AND NOT EXISTS (SELECT FROM closed_year c WHERE c.fiscal_year = fund.fiscal_year)
     AND EXISTS (SELECT FROM journal j WHERE j.fiscal_year = fund.fiscal_year)
 """)
-_HELD = text("SELECT * FROM reservation WHERE state = 'reserved' AND fiscal_year = :fiscal_year ORDER BY place")
+# In the order in which orders to pay are made: neither can then wait for the other in a circle.
+_HELD = text("SELECT * FROM reservation WHERE state = 'reserved' AND fiscal_year = :fiscal_year ORDER BY application_id FOR UPDATE")
 _WAITING = text("SELECT * FROM reservation WHERE state = 'waiting' AND fiscal_year = :fiscal_year ORDER BY place")
 _FREE = text("""
 SELECT name, fiscal_year, origin_year, line_id, jurisdiction_id, balance_fen FROM balance
@@ -59,8 +60,9 @@ async def obstacles(tx: Tx, *, fiscal_year: int) -> list[CloseError]:
     return [CloseError(obstacle=Obstacle(row.obstacle), subject=row.subject, amount_fen=row.amount_fen) for row in found]
 
 
-async def held_rows(tx: Tx, *, fiscal_year: int) -> Sequence[AnyRow]:
-    return (await tx.execute(_HELD, {"fiscal_year": fiscal_year})).all()
+async def lock_held_rows(tx: Tx, *, fiscal_year: int) -> Sequence[AnyRow]:
+    """By rank. An order that is just being made holds its case: what is read after this sees the order, or comes before it."""
+    return sorted(await tx.execute(_HELD, {"fiscal_year": fiscal_year}), key=lambda row: row.place)
 
 
 async def waiting_rows(tx: Tx, *, fiscal_year: int) -> Sequence[AnyRow]:

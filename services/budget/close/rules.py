@@ -56,6 +56,7 @@ class Obstacle(StrEnum):
     CARRIED_UNSPENT = "carried-unspent"
     EARLIER_YEAR_OPEN = "earlier-year-open"
     UNSIGNED = "unsigned"
+    CONTRADICTED = "books-contradicted"
 
 
 # What to do about each, in English and Chinese.
@@ -74,6 +75,7 @@ _TO_DO = {
         "Have CHECKPOINT_KEY set for the budget's HTTP process: a year is closed only under a signed checkpoint.",
         "请运维为预算服务HTTP进程配置签名密钥CHECKPOINT_KEY：年终结账须同时生成签名检查点。",
     ),
+    Obstacle.CONTRADICTED: (BooksInDoubt.remedy_en, BooksInDoubt.remedy_zh),
 }
 
 
@@ -178,6 +180,11 @@ def check_errors(fiscal_year: int, *, errors: Sequence[CloseError]) -> None:
 def unsigned(fiscal_year: int) -> CloseError:
     """Nobody here can sign: a year that is shut without a signature could be shut otherwise later, and nobody would see it."""
     return CloseError(obstacle=Obstacle.UNSIGNED, subject=str(fiscal_year), amount_fen=0)
+
+
+def contradicted(what: str) -> CloseError:
+    """The books are not those that were signed last; `what` says where they part."""
+    return CloseError(obstacle=Obstacle.CONTRADICTED, subject=what, amount_fen=0)
 
 
 def list_goes_on(fund: Fund, *, next_fund: Fund | None) -> bool:

@@ -28,7 +28,7 @@ from shared.live import Live, open_live
 
 HERE = Path(__file__).parent
 SUSPICIONS = HERE / "suspicions.toml"
-VERIFIER = (HERE.parent / "verify.py", HERE.parent / "checkpoint_file.py")
+VERIFIER = tuple(HERE.parent / name for name in ("verify.py", "bookkeeping.py", "checkpoint_file.py"))
 CHECKPOINTS_A_PORTION = 200
 SUSPICION_HEADING = ("疑点", "规则", "数值", "单位", "依据", "对象", "情况")
 DOCUMENT_HEADING = ("document", "first_seq", "entries")

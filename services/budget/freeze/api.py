@@ -9,6 +9,7 @@ from pydantic import BaseModel, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.budget import policy
+from services.budget.allotment.rules import check_line_of_any
 from services.budget.edge import Document, DryRun, LineId, Remark, act_of, example, rehearsable
 from services.budget.freeze import commands, queries
 from services.budget.freeze.rules import Scope
@@ -93,6 +94,8 @@ async def order_freeze(
     body: OrderFreeze, caller: Annotated[Caller, may("freezes:order")], once: Once, live: Live, dry_run: DryRun = False
 ) -> Response:
     require_whole_city(caller)
+    # An order that names no line of ours would stop nothing, and nobody would know.
+    check_line_of_any(body.line_id, catalogue=policy.current(), pointer="/line_id")
     async with rehearsable(live, dry_run=dry_run) as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer

@@ -91,6 +91,10 @@ def check_case_free(money: CaseMoney, *, freezes: Iterable[Freeze]) -> None:
             raise frozen(freeze)
 
 
+def is_stopped(money: CaseMoney, *, freezes: Iterable[Freeze]) -> bool:
+    return any(freeze.stops(money) for freeze in freezes)
+
+
 def check_pool_free(*, line_id: str | None, jurisdiction_id: str | None, freezes: Iterable[Freeze]) -> None:
     """Before money moves into or out of a line or jurisdiction."""
     for freeze in freezes:

@@ -14,6 +14,7 @@ from services.budget.ledger.rules import require_whole_city
 from services.budget.misuse import commands, queries
 from services.budget.misuse.commands import RECOVERIES_PER_CASE_MAX, NewCase, ToRecover
 from services.budget.misuse.rules import Article, MisuseState
+from services.budget.payee.rules import without_numbers
 from shared.auth import may
 from shared.caller import Caller
 from shared.day import Day
@@ -35,7 +36,10 @@ class Recover(Wire):
 
 
 class OpenMisuseCase(Wire):
-    """Against an organisation (`uscc`, article 14) or a jurisdiction that withholds (`jurisdiction_id`, article 6); its money is stopped at once."""
+    """Against an organisation (`uscc`, article 14) or a jurisdiction that withholds (`jurisdiction_id`, article 6); its money is stopped at once.
+
+    The reason is announced with what is recovered: account numbers in it are cut down when it is read.
+    """
 
     model_config = example(
         uscc="91990000MA0000015Q",
@@ -112,7 +116,7 @@ async def open_misuse_case(
             article=body.article,
             document=body.document,
             authority=body.authority,
-            reason=body.reason,
+            reason=without_numbers(body.reason),
             found_on=body.found_on,
         )
         recover = [ToRecover(payment_order_id=each.payment_order_id, amount_fen=each.amount_fen) for each in body.recover]

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from services.budget.entry.rules import VOUCHER_PREFIX
 from shared.errors import Conflict, NotFound, Refusal
 
 DIGITS_MIN = 10
@@ -18,7 +19,10 @@ _UNSEEN = r"\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202
 _GAP = rf"[\s\-\u2010-\u2015\u2212{_UNSEEN}]"
 _GAPS = re.compile(f"{_GAP}+")
 # What a bank writes as a reason may repeat the number, in full width and with gaps of any width.
-_LONG_NUMBER = re.compile(f"[0-9](?:{_GAP}*[0-9]){{{DIGITS_MIN - 1},}}")
+_LONG_NUMBER = f"[0-9](?:{_GAP}*[0-9]){{{DIGITS_MIN - 1},}}"
+# The number of a voucher of ours is what people point at.
+_VOUCHER = f"(?<![A-Za-z0-9])(?:{'|'.join(VOUCHER_PREFIX.values())})-2[0-9]{{3}}-[0-9]{{6,8}}(?!{_GAP}*[0-9])"
+_VOUCHER_OR_LONG_NUMBER = re.compile(f"(?P<voucher>{_VOUCHER})|{_LONG_NUMBER}")
 
 
 class PayeeState(StrEnum):
@@ -104,5 +108,9 @@ def masked_number(last_4: str) -> str:
 
 
 def without_numbers(reason: str) -> str:
-    """A bank's words with every account number in them cut down to its last four digits."""
-    return _LONG_NUMBER.sub(lambda found: masked_number(normalise_number(found.group())[-4:]), unicodedata.normalize("NFKC", reason))
+    """Somebody's words with every account number in them cut down to its last four digits; numbers of vouchers stay."""
+    return _VOUCHER_OR_LONG_NUMBER.sub(_voucher_or_last_4, unicodedata.normalize("NFKC", reason))
+
+
+def _voucher_or_last_4(found: re.Match[str]) -> str:
+    return found["voucher"] or masked_number(normalise_number(found.group())[-4:])

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from services.budget import policy
 from services.budget.allotment.queries import terms
-from services.budget.edge import DryRun, FiscalYear, JurisdictionId, LineId, act_of, example, require_jurisdiction
+from services.budget.edge import DryRun, FiscalYear, JurisdictionId, LineId, PolicyId, act_of, example, require_jurisdiction
 from services.budget.entry.commands import lock_books
 from services.budget.entry.rules import Entry, Outcome
 from services.budget.ledger.rules import available_account, check_sufficient, require_whole_city
@@ -62,7 +62,7 @@ class ReserveFunds(Wire):
         ],
     )
 
-    policy_id: Annotated[str, Field(min_length=1, max_length=40)]
+    policy_id: PolicyId
     fiscal_year: FiscalYear
     awards: Annotated[list[AwardRow], Field(min_length=1, max_length=AWARDS_PER_CALL_MAX)]
 
@@ -117,10 +117,10 @@ async def reserve_funds(
     for place in {award.jurisdiction_id for award in body.awards}:
         require_jurisdiction(live, jurisdiction_id=place)
     asked = _asked(body, once=once, live=live)
-    if dry_run:
-        return await _rehearse(asked, live=live)
     if (answered := await _first_answer(once, live=live)) is not None:
         return answered
+    if dry_run:
+        return await _rehearse(asked, live=live)
     entries = await (_reserve_all(asked, live=live) if atomic else writer.take(asked))
     if not entries:
         # The same key came at the same moment, and was answered there.

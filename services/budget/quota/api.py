@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from services.budget import policy
 from services.budget.bank.api import BankRowResult, BankRowResults
 from services.budget.bank.rules import BankOutcome
-from services.budget.edge import Document, PayingNow, Remark, act_of
+from services.budget.edge import Document, PayingNow, Reference, Remark, act_of
 from services.budget.ledger.rules import require_whole_city
 from services.budget.payment.rules import OrderState
 from services.budget.quota import commands, queries, rules
@@ -62,7 +62,7 @@ class ReportedPayment(Wire):
     payment_order_id: UUID
     outcome: BankOutcome
     settled_on: Day
-    voucher: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    voucher: Reference | None = None
     amount_fen: Fen | None = None
     reason: Remark | None = None
 

@@ -11,6 +11,7 @@ from services.budget import policy
 from services.budget.approval.rules import DraftState
 from services.budget.edge import Document, DryRun, act_of, example, rehearsable
 from services.budget.ledger.rules import require_whole_city
+from services.budget.payee.rules import without_numbers
 from services.budget.reversal import commands, queries
 from shared.auth import may
 from shared.caller import Caller
@@ -26,7 +27,10 @@ router = new_router("reversals")
 
 
 class MakeReversal(Wire):
-    """`reverses_seq` is the original's place in the journal; less than its sum takes back a part."""
+    """`reverses_seq` is the original's place in the journal; less than its sum takes back a part.
+
+    The reason stays in the journal: account numbers in it are cut down when it is read.
+    """
 
     model_config = example(reverses_seq=12, amount_fen=5_000_000, document="财会更〔2025〕1号", reason="分配文件项目填写有误")
 
@@ -68,7 +72,7 @@ async def make_reversal(
             reverses_seq=body.reverses_seq,
             amount_fen=body.amount_fen,
             document=body.document,
-            reason=body.reason,
+            reason=without_numbers(body.reason),
             act=act_of(once, moment=live.now()),
             catalogue=policy.current(),
         )

@@ -125,7 +125,6 @@ class Judge:
 
     def reuse_key(self, pick: int) -> None:
         sent = chosen(self.answered, pick)
-        other = f"{sent.path}{'&' if '?' in sent.path else '?'}other=1"
-        answer = self._send(Sent(other, sent.body, sent.auth, sent.version, sent.key, b""))
+        answer = self.world.post_spaced(sent.path, sent.body, auth=sent.auth, key=sent.key, version=sent.version)
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused"), answer.text
         self.assert_untouched()

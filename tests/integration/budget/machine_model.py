@@ -46,6 +46,8 @@ class Model(Books):
     by_quota: bool = False
     referred: dict[str, Order] = field(default_factory=dict)
     receivers: dict[Kept, str] = field(default_factory=dict)
+    # Of each case, by year of origin: what was received in the year of the payment and not sent on yet.
+    to_remit: dict[UUID, dict[int, int]] = field(default_factory=dict)
 
     # Payment orders.
 
@@ -265,6 +267,9 @@ class Model(Books):
             names = (PAID, TO_REMIT) if year == case.year else (RECOVERED_LATE, REMITTED)
             dr, cr = (Account(name, year, origin if year == case.year else case.year, case.line, case.place) for name in names)
             legs.append(Leg(dr, cr, share))
+            if year == case.year:
+                waiting = self.to_remit.setdefault(case.application, {})
+                waiting[origin] = waiting.get(origin, 0) + share
         self.funds.add(year)
         self.post("clawback", legs)
         clawback.received_fen += fen
@@ -273,17 +278,19 @@ class Model(Books):
         clawback.version += 1
 
     def remit(self, clawback: Clawback, *, version: int) -> None:
-        order, case = clawback.order, clawback.order.case
+        case = clawback.order.case
         if version != clawback.version:
             raise Refused(412, "clawback-stale")
         if not clawback.to_remit_fen:
             raise Refused(409, "nothing-to-remit")
         self.check_open(case.year)
-        waiting = sum(each.to_remit_fen for each in self.clawbacks if each.order is order)
-        shares = self._shares(case, skip=self.recovered_fen(order) - waiting, fen=clawback.to_remit_fen)
-        self.post(
-            "remit", [Leg(*(Account(name, case.year, origin, case.line, case.place) for name in (TO_REMIT, REMITTED)), fen) for origin, fen in shares]
-        )
+        left_fen, legs, waiting = clawback.to_remit_fen, [], self.to_remit[case.application]
+        for origin, fen in [(origin, fen) for origin, fen in waiting.items() if fen]:
+            taken = min(fen, left_fen)
+            waiting[origin], left_fen = fen - taken, left_fen - taken
+            if taken:
+                legs.append(Leg(*(Account(name, case.year, origin, case.line, case.place) for name in (TO_REMIT, REMITTED)), taken))
+        self.post("remit", legs)
         clawback.to_remit_fen, clawback.version = 0, version + 1
 
     def _shares(self, case: Case, *, skip: int, fen: int) -> list[tuple[int, int]]:

@@ -27,7 +27,17 @@ BEAN_CHECK = Path(sys.executable).with_name("bean-check")
 DR, CR, SIDE, BALANCE = "借方发生额（元）", "贷方发生额（元）", "方向", "余额（元）"
 EVERY_FILE = {
     *("README.md", "access-log.csv", "attachments.csv", "awards.csv", "balances.csv", "books.beancount", "books.xlsx", "checkpoint-keys.csv"),
-    *("checkpoint_file.py", "checkpoints", "details.csv", "gbt42940.md", "journal.ndjson", "policy.json", "proofs.ndjson", "suspicions.csv"),
+    *(
+        "bookkeeping.py",
+        "checkpoint_file.py",
+        "checkpoints",
+        "details.csv",
+        "gbt42940.md",
+        "journal.ndjson",
+        "policy.json",
+        "proofs.ndjson",
+        "suspicions.csv",
+    ),
     *("verify.py", "vouchers.csv"),
 }
 

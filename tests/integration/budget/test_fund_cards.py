@@ -207,9 +207,9 @@ async def test_a_day_without_a_day_before_it_opens_with_nothing(client: httpx.As
     assert (trial["opening"], trial["turnover"]["dr_fen"]) == ({"dr_fen": 0, "cr_fen": 0}, 200)
 
 
-@pytest.mark.parametrize("path", ["fund-card", "trial-balance", "reconciliation"])
+@pytest.mark.parametrize("path", ["fund-card?fiscal_year=2025", "trial-balance?fiscal_year=2025", "reconciliation"])
 async def test_screens_of_the_whole_fund_are_the_citys(client: httpx.AsyncClient, path: str) -> None:
-    answered = await client.get(f"/v1/ledger/{path}", params={"fiscal_year": 2025}, auth=DISTRICT)
-    as_finance = await client.get(f"/v1/ledger/{path}", params={"fiscal_year": 2025}, auth=FINANCE)
+    answered = await client.get(f"/v1/ledger/{path}", auth=DISTRICT)
+    as_finance = await client.get(f"/v1/ledger/{path}", auth=FINANCE)
 
     assert (answered.status_code, answered.json()["code"], as_finance.status_code) == (403, "not-your-jurisdiction", 200)

@@ -52,6 +52,33 @@ async def test_a_part_that_was_taken_back_makes_room_for_that_part_and_no_fen_mo
     await assert_journal_readds(database)
 
 
+async def test_a_document_that_was_recorded_wrongly_is_recorded_again_once_all_of_it_was_taken_back(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    """A sum that was typed too small could otherwise never be put right under its own document."""
+    await appropriate(client, 1_000, document="财预指〔2025〕8号")
+    await reverse(client, 2, 1_000)
+    await reverse(client, 1, 999)
+    still = await appropriate(client, 100_000, document="财预指〔2025〕8号")
+    await reverse(client, 1, 1)
+    before = await written(database)
+
+    again = await appropriate(client, 100_000, document="财预指〔2025〕8号")
+    third = await appropriate(client, 100_000, document="财预指〔2025〕8号")
+
+    assert (still.status_code, third.status_code) == (409, 409)
+    assert {each.json()["code"] for each in (still, third)} == {"document-recorded"}
+    assert (again.status_code, again.json()["issue"]) == (201, 2), again.text
+    after = await written(database)
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {
+        "journal": 2,
+        "appropriation": 1,
+        "outbox": 1,
+        "answer": 1,
+    }
+    await assert_journal_readds(database)
+
+
 async def test_money_that_only_left_the_lines_is_still_appropriated(client: httpx.AsyncClient) -> None:
     await appropriate(client, CEILING_FEN)
     await reverse(client, 2, 30_000_000)

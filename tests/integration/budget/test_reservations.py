@@ -194,6 +194,16 @@ async def test_a_dry_run_answers_the_same_and_writes_nothing(client: httpx.Async
     assert dry.json()["results"] == [{**each, "voucher": None} for each in real.json()["results"]]
 
 
+async def test_a_dry_run_under_a_key_that_was_used_is_refused_and_not_answered_with_nothing(client: httpx.AsyncClient) -> None:
+    await appropriate(client, 100_000)
+    content = body(60_000)
+    await reserve(client, content, key="one")
+
+    dry = await reserve(client, content, key="one", dry_run=True)
+
+    assert (dry.status_code, dry.json()["code"]) == (422, "idempotency-key-reused")
+
+
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [

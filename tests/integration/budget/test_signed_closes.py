@@ -112,7 +112,7 @@ async def test_where_nobody_can_sign_the_preview_says_so_and_the_year_stays_open
     assert (await close(client)).status_code == 201
 
 
-async def test_books_that_contradict_their_last_checkpoint_are_not_closed(
+async def test_books_that_contradict_their_last_checkpoint_are_not_closed_and_the_preview_says_so(
     client: httpx.AsyncClient, live: Live, database: Database, tmp_path: Path
 ) -> None:
     await appropriate(client, 1_000_000)
@@ -123,8 +123,10 @@ async def test_books_that_contradict_their_last_checkpoint_are_not_closed(
     new_year(tmp_path)
     before = await written(database)
 
-    refused = await close(client)
+    seen, refused = await close(client, dry_run=True), await close(client)
 
+    assert [(each["obstacle"], each["amount_fen"]) for each in seen.json()["errors"]] == [("books-contradicted", 0)]
+    assert "row 2" in seen.json()["errors"][0]["subject"]
     assert (refused.status_code, refused.json()["code"]) == (409, "books-contradicted")
     assert await written(database) == before
 

@@ -69,7 +69,13 @@ class NoteUnwelcome(Refusal):
 
 
 @notes.post("/v1/notes", status_code=201, summary="Write a note | 写便条")
-async def write_note(body: WriteNote, caller: Annotated[Caller, may("notes:write")], once: Once, live: Live) -> Response:
+async def write_note(
+    body: WriteNote,
+    caller: Annotated[Caller, may("notes:write")],
+    once: Once,
+    live: Live,
+    _language: Annotated[str, Query(alias="language", max_length=10)] = "zh",
+) -> Response:
     async with live.transaction() as tx:
         if (answer := await once.first_answer(tx)) is not None:
             return answer

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -264,6 +265,22 @@ async def test_while_the_database_is_away_callers_are_asked_to_come_back(note_da
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
     assert "127.0.0.1" not in answers[0].text
     assert alive.status_code == 200
+
+
+@pytest.mark.parametrize("table", ["note", "answer"])
+async def test_while_the_database_takes_too_long_callers_are_asked_to_come_back(note_database: Database, table: str) -> None:
+    call = write_call()
+    async with running_edge(note_database, statement_timeout_ms=100) as edge:
+        connection = await asyncpg.connect(note_database.urls["postgres"])
+        async with connection.transaction():
+            await connection.execute(f"LOCK TABLE {SERVICE}.{table} IN ACCESS EXCLUSIVE MODE")
+            answer = await edge.send(call)
+        await connection.close()
+        again = await edge.send(call)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "database-slow")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert again.status_code == 201
 
 
 async def test_after_the_database_dropped_its_connections_the_next_calls_are_taken(edge: Edge) -> None:

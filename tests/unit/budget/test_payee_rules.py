@@ -76,6 +76,22 @@ def test_days_amounts_and_short_numbers_in_a_reason_stay() -> None:
     assert without_numbers("2025-09-30退回，金额50,000.00元，代码40012") == "2025-09-30退回,金额50,000.00元,代码40012"
 
 
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [
+        ("与PO-2025-000001重复，见AP-2025-1234567", "与PO-2025-000001重复,见AP-2025-1234567"),
+        ("ＰＯ－２０２５－０００００１", "PO-2025-000001"),
+        ("PO-2025-000001 6200000000000000001", "PO-****0001"),
+        ("PO-6200-000000", "PO-****0000"),
+        ("XPO-2025-000001", "XPO-****0001"),
+        ("NO-2025-000001", "NO-****0001"),
+        ("PO-2025-000001\u200b2345", "PO-****2345"),
+    ],
+)
+def test_the_number_of_a_voucher_stays_and_nothing_hides_behind_one(reason: str, kept: str) -> None:
+    assert without_numbers(reason) == kept
+
+
 @given(DIGITS)
 def test_a_sealed_number_is_the_same_number_and_no_other(number: str) -> None:
     record_id = new_id()

@@ -62,9 +62,10 @@ def test_what_comes_back_in_a_later_year_goes_to_the_treasury() -> None:
 
 
 def test_what_waits_is_remitted_from_where_it_waits() -> None:
-    (leg,) = remitted(CASE, parts=(), before_fen=0, amount_fen=500, on=DAY, document="d", signers=UNSIGNED)
+    legs = remitted(CASE, waiting=[(2024, 300), (2025, 400)], amount_fen=500, on=DAY, document="d", signers=UNSIGNED)
 
-    assert (leg.kind, leg.dr.name, leg.cr.name) == (Kind.REMIT, AccountName.TO_REMIT, AccountName.REMITTED)
+    assert {(leg.kind, leg.dr.name, leg.cr.name) for leg in legs} == {(Kind.REMIT, AccountName.TO_REMIT, AccountName.REMITTED)}
+    assert [(leg.dr.origin_year, leg.cr.origin_year, leg.amount_fen) for leg in legs] == [(2024, 2024, 300), (2025, 2025, 200)]
 
 
 def test_a_day_of_a_closed_year_is_booked_on_the_day_it_is_heard_of() -> None:

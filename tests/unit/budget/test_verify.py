@@ -17,12 +17,13 @@ from services.budget.checkpoint.rules import Checkpoint, fold, note_text
 from services.budget.entry.rules import GENESIS, Entry, leaf_of, link
 from tests.unit.budget.published import VECTORS, VERIFIER, published, rechained
 
+FILES = [VERIFIER.with_name(name) for name in ("verify.py", "bookkeeping.py", "checkpoint_file.py")]
 AVAILABLE = "2025/指标:可用"
 
 
 def verified(journal: str, *, folder: Path, checkpoint: Path | None = None) -> subprocess.CompletedProcess[str]:
     """By the two files alone, as they lie in a pack."""
-    for file in (VERIFIER, VERIFIER.with_name("checkpoint_file.py"), VECTORS / "policy.json"):
+    for file in (*FILES, VECTORS / "policy.json"):
         shutil.copy(file, folder)
     (folder / "journal.ndjson").write_text(journal, encoding="utf-8")
     command = [sys.executable, "-I", "-S", str(folder / "verify.py"), str(folder / "journal.ndjson")]
@@ -46,19 +47,21 @@ def test_the_published_journal_is_good(tmp_path: Path) -> None:
         (1, {"amount_fen": 200_000_001}, "more than the ceiling of 2025, 200000000"),
         (2, {"amount_fen": 150_000_001}, "falls to -1 fen"),
         (3, {"amount_fen": 150_000_001}, f"{AVAILABLE} falls to -1 fen"),
-        (3, {"cr": "2025/支付:上年追回"}, "2025/支付:上年追回 falls to -100000000 fen"),
+        (3, {"cr": "2025/支付:上年追回"}, f"reserve of 2025 from {AVAILABLE} to 2025/支付:上年追回"),
         (3, {"policy_version": "2023-15/lines/2@2023-06-12"}, "more than the 3000000 of 2023-15/lines/2@2023-06-12"),
         (3, {"policy_version": "made-up"}, "made-up"),
         (3, {"voucher": "RS-2025-000002"}, "voucher RS-2025-000002 stands where RS-2025-000001 is due"),
         (4, {"voucher": "RS-2025-000002"}, "waiting, with voucher RS-2025-000002"),
         (6, {"checker": None}, "or one is missing"),
         (6, {"approver": "staff:issuer|maker-1"}, "are not different people"),
-        (6, {"application_id": published()[3].application_id}, "fen more than is reserved for it"),
+        (6, {"application_id": published()[3].application_id}, "fen more than it has in 2025/指标:已预留"),
         (9, {"amount_fen": 0}, "0 fen from"),
         (11, {"leg": 3}, "does not follow on the leg before"),
         (12, {"amount_fen": 5_000_001}, "or of more than it moved"),
         (12, {"reason": None}, "without reason"),
         (12, {"reverses_seq": 400}, "IndexError"),
+        (12, {"reverses_seq": -1}, "which went another way"),
+        (12, {"reverses_seq": 3, "cr": f"{AVAILABLE}[line=2023-15/2]"}, "which went another way"),
         (12, {"booked_at": published()[0].booked_at - timedelta(microseconds=1)}, "before the row before"),
     ],
 )
@@ -211,15 +214,14 @@ def test_chain_root_and_length_are_what_the_checkpoint_witnessed(other: dict[str
 
 
 def test_the_verifier_is_two_hundred_lines_at_most_and_needs_python_alone() -> None:
-    files = [VERIFIER, VERIFIER.with_name("checkpoint_file.py")]
     imported = set[str]()
-    for file in files:
+    for file in FILES:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 imported |= {node.module or ""} if isinstance(node, ast.ImportFrom) else {each.name for each in node.names}
 
-    assert len(VERIFIER.read_text(encoding="utf-8").splitlines()) <= 200
-    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"checkpoint_file"}
+    assert [len(file.read_text(encoding="utf-8").splitlines()) <= 200 for file in FILES] == [True] * 3
+    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"bookkeeping", "checkpoint_file"}
 
 
 def test_what_was_checked_is_told(tmp_path: Path) -> None:
