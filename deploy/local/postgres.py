@@ -28,6 +28,8 @@ CONNECTIONS_MAX = 200
 MEMORY = Path("/dev/shm")  # noqa: S108 - only private folders are made in it
 MEMORY_BYTES_MIN = 4 << 30
 NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# A new WAL file is filled with zeros first, 10 ms in which no commit ends; those of before are used again.
+DURABLE = ("min_wal_size=1GB", "max_wal_size=4GB")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Postgres:
             "unix_socket_directories=",
             f"max_connections={CONNECTIONS_MAX}",
             "timezone=UTC",
-            *(() if self.durable else NOT_DURABLE),
+            *(DURABLE if self.durable else NOT_DURABLE),
         ]
         command = [str(self.binaries / "postgres"), "-D", str(self.data), *(word for setting in settings for word in ("-c", setting))]
         # INT is PostgreSQL's fast shutdown: sessions are ended, the data is flushed.
