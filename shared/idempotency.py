@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from shared.caller import Caller
 from shared.db import ByName, Tx, fetch
 from shared.errors import Conflict, Malformed, Refusal
+from shared.key import key_reused
 
 KEY_CHARACTERS_MAX = 100
 
@@ -22,12 +23,6 @@ class KeyMissing(Malformed):
     title_zh = "缺少幂等键"
     remedy_en = "Send a new random Idempotency-Key with each new act, and the same one when you repeat a call."
     remedy_zh = "每次新办理使用新的随机 Idempotency-Key;重发同一请求时使用原来的键。"
-
-
-class KeyReused(Refusal):
-    code = "idempotency-key-reused"
-    title_en = "This Idempotency-Key belongs to another request"
-    title_zh = "该幂等键已用于其他请求"
 
 
 class InFlight(Conflict):
@@ -129,10 +124,6 @@ def _stored(attempt: Attempt, *, row: ByName) -> Response | Refusal | None:
         return key_reused(attempt.key)
     headers = {**json.loads(row["headers"]), "Idempotency-Replayed": "true"}
     return Response(row["body"], status_code=row["status"], headers=headers, media_type="application/json")
-
-
-def key_reused(key: str) -> KeyReused:
-    return KeyReused(f"Key {key} was used with other content.", detail_zh=f"幂等键 {key} 曾用于内容不同的请求。")
 
 
 async def keep_answers(tx: Tx, answered: Sequence[Answered]) -> list[Response]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from services.budget.entry.rules import Books, Voucher, Written
 from shared.db import Tx, fetch
+from shared.key import key_reused
 
 ENTRIES_PER_CALL_MAX = 4_000
 # The books that a transaction holds, on its connection.
@@ -11,8 +12,9 @@ BOOKS = "books"
 
 _LOCK = "SELECT * FROM lock_books()"
 _NEXT_ITEMS = """
-SELECT caller, key, coalesce((SELECT max(item) + 1 FROM journal j WHERE j.caller = a.caller AND j.key = a.key), 0) AS next_item
-FROM unnest($1::text[], $2::text[]) AS a (caller, key)
+SELECT caller, key, n.next_item, n.fingerprint FROM unnest($1::text[], $2::text[]) AS a (caller, key) CROSS JOIN LATERAL (
+    SELECT item + 1 AS next_item, fingerprint FROM journal j WHERE j.caller = a.caller AND j.key = a.key ORDER BY item DESC LIMIT 1
+) AS n
 """
 _APPEND = "SELECT append_entries($1, $2, $3, $4::entry_row[], $5::account_row[])"
 
@@ -62,9 +64,14 @@ def account_rows(vouchers: Iterable[Voucher], *, known: set[str]) -> list[tuple[
 
 
 async def _count_items(tx: Tx, vouchers: Sequence[Voucher], *, books: Books) -> None:
-    """An act may write more than once; its rows are counted on."""
-    unknown = {(each.act.caller, each.act.key) for each in vouchers} - books.items.keys()
-    if unknown:
-        callers, keys = zip(*sorted(unknown), strict=True)
-        rows = await fetch(tx, _NEXT_ITEMS, list(callers), list(keys))
-        books.items |= {(row["caller"], row["key"]): row["next_item"] for row in rows}
+    """An act may write more than once; its rows are counted on. Raises KeyReused: the journal keeps the content of each key for ever."""
+    unknown = {(each.act.caller, each.act.key): each.act for each in vouchers if (each.act.caller, each.act.key) not in books.items}
+    if not unknown:
+        return
+    callers, keys = zip(*sorted(unknown), strict=True)
+    books.items |= dict.fromkeys(unknown, 0)
+    for row in await fetch(tx, _NEXT_ITEMS, list(callers), list(keys)):
+        known = (row["caller"], row["key"])
+        if row["fingerprint"] != unknown[known].fingerprint:
+            raise key_reused(row["key"])
+        books.items[known] = row["next_item"]

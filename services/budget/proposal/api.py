@@ -21,7 +21,8 @@ from services.budget.writer import Writer
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
-from shared.idempotency import Attempt, Once, key_reused
+from shared.idempotency import Attempt, Once
+from shared.key import key_reused
 from shared.live import Live as LiveState
 from shared.money import Fen
 from shared.uscc import Uscc

@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from services.budget.writer import LEASE
 from shared.live import Live
 from tests.building import Staff, fetch, staff_token
 from tests.integration.budget.acting import (
@@ -93,6 +94,32 @@ async def test_a_repeat_gets_the_first_answer_and_other_content_is_refused(clien
     assert repeat.headers["idempotency-replayed"] == "true"
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
     assert await written(database) == before
+
+
+async def test_a_key_of_a_reservation_is_no_key_of_another_act(client: httpx.AsyncClient, database: Database) -> None:
+    await appropriate(client, 1_000_000)
+    await reserve(client, body(1_000), key="one")
+    wanted = {"fiscal_year": YEAR, "line_id": LINE, "amount_fen": 5_000, "document": "财指〔2025〕9号", "approved_on": "2025-09-01"}
+
+    refused = await client.post("/v1/allotments", json=wanted, auth=FINANCE, headers={"Idempotency-Key": "one"})
+    made = await client.post("/v1/allotments", json=wanted, auth=FINANCE, headers={"Idempotency-Key": "two"})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency-key-reused")
+    assert made.status_code == 201
+    assert [row["kind"] for row in await fetch(database, "SELECT kind FROM journal ORDER BY seq", service="budget")][-2:] == ["reserve", "allot"]
+
+
+async def test_who_holds_the_writers_lock_does_not_hold_up_money(client: httpx.AsyncClient, database: Database) -> None:
+    await appropriate(client, 1_000_000)
+    auditor = await asyncpg.connect(database.urls["auditor"])
+    await auditor.execute("SELECT pg_advisory_lock($1)", LEASE)
+
+    async with asyncio.timeout(5):
+        answered = await reserve(client, body(1_000))
+    await auditor.close()
+
+    assert answered.json()["results"][0]["status"] == "reserved"
+    await assert_books_add_up(database)
 
 
 async def test_the_journal_knows_a_key_when_the_stored_answers_are_long_gone(client: httpx.AsyncClient, database: Database) -> None:

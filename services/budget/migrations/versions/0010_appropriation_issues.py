@@ -18,8 +18,12 @@ _ISSUES = (
 )
 
 
+# Nothing of these is ever removed.
+_RIGHTS = "REVOKE DELETE ON fund, reservation, payment_order, payee_account FROM budget"
+
+
 def upgrade() -> None:
-    for statement in _ISSUES:
+    for statement in (*_ISSUES, _RIGHTS):
         op.execute(statement)
 
 
