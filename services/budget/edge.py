@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from services.budget.ledger.rules import Act
+from services.budget.ledger.rules import EVENT, Act
 from services.budget.policy import paying
 from services.budget.policy.paying import Paying
 from services.budget.sealing import Seal
@@ -78,7 +78,7 @@ def act_of_event(event: Event, *, key: UUID) -> Act:
     """An event stands in the books as the caller that it is; `key` is the proposal that it is about."""
     body = encode(event)
     assert body is not None, "only tombstones have no body"
-    return Act(caller=f"event:{event.type}", key=str(key), fingerprint=hashlib.sha256(body).digest(), at=event.happened_at, on=event.happened_on)
+    return Act(caller=f"{EVENT}{event.type}", key=str(key), fingerprint=hashlib.sha256(body).digest(), at=event.happened_at, on=event.happened_on)
 
 
 def seal_of(live: Live) -> Seal:

@@ -72,6 +72,6 @@ async def _count_items(tx: Tx, vouchers: Sequence[Voucher], *, books: Books) -> 
     books.items |= dict.fromkeys(unknown, 0)
     for row in await fetch(tx, _NEXT_ITEMS, list(callers), list(keys)):
         known = (row["caller"], row["key"])
-        if row["fingerprint"] != unknown[known].fingerprint:
+        if unknown[known].is_call and row["fingerprint"] != unknown[known].fingerprint:
             raise key_reused(row["key"])
         books.items[known] = row["next_item"]

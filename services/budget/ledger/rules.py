@@ -67,6 +67,10 @@ class Account:
         return f"{self.fiscal_year}/{self.name}[{narrowed}]" if narrowed else f"{self.fiscal_year}/{self.name}"
 
 
+# How the callers begin that are events.
+EVENT = "event:"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Act:
     """What a change is written for: who asked, under which key, with what content, and when in business time."""
@@ -76,6 +80,11 @@ class Act:
     fingerprint: bytes
     at: datetime
     on: date
+
+    @property
+    def is_call(self) -> bool:
+        """Then its key is good for one content. That of an event is the proposal, about which many may come."""
+        return not self.caller.startswith(EVENT)
 
 
 class Signers(NamedTuple):
