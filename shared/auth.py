@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,6 +25,8 @@ from shared.signature import EARLY_S_MAX, LATE_S_MAX, SignedCall, is_signed_by
 TOKEN_ALGORITHMS = ["ES256", "EdDSA", "RS256"]
 KEYS_KEPT_S = 300.0
 TOKENS_KEPT_MAX = 10_000
+# How far the issuer's clock and this one may differ.
+LEEWAY_S = 30
 SECRET_BYTES_MIN = 32
 
 
@@ -137,6 +139,19 @@ def load_roles(file: Path) -> dict[str, frozenset[str]]:
     return {role: frozenset(scopes) for role, scopes in tomllib.loads(file.read_text())["roles"].items()}
 
 
+@dataclass(frozen=True)
+class Admitted:
+    """Whom a token speaks for, and while its claims say so: from `first_s` to before `end_s`, in seconds since 1970."""
+
+    caller: Caller
+    first_s: float
+    end_s: float
+
+
+def _wall_s() -> int:
+    return int(clock.wall().timestamp())
+
+
 @dataclass
 class Authenticator:
     """Turns a request into a Caller, or refuses with 401."""
@@ -144,9 +159,11 @@ class Authenticator:
     settings: Settings
     roles: Mapping[str, frozenset[str]]
     systems: Mapping[str, SystemCaller]
+    now_s: Callable[[], int] = _wall_s
     _keys: KeySet | None = field(default=None, init=False)
     _keys_read_s: float = field(default=0.0, init=False)
     _signed: dict[bytes, dict[str, Any]] = field(default_factory=dict, init=False)
+    _admitted: dict[bytes, Admitted] = field(default_factory=dict, init=False)
 
     async def authenticate(self, request: Request, *, body: bytes) -> Caller:
         if (app_key := request.headers.get("x-app-key")) is not None:
@@ -184,31 +201,44 @@ class Authenticator:
 
     async def _staff(self, token: str) -> Caller:
         keys = await self._key_set()
-        try:
-            claims = self._signed_claims(token, keys=keys)
-            jwt.JWTClaimsRegistry(
-                now=lambda: int(clock.wall().timestamp()),
-                leeway=30,
-                iss={"essential": True, "value": self.settings.staff_issuer or ""},
-                aud={"essential": True, "value": self.settings.service},
-                sub={"essential": True},
-                exp={"essential": True},
-            ).validate(claims)
-            return self._staff_caller(StaffClaims.model_validate(claims))
-        except (JoseError, ValueError) as error:
-            raise TokenRefused(
-                f"The token was refused: {type(error).__name__}. Sign in again.", detail_zh="令牌无效或已过期，请重新登录。"
-            ) from error
-
-    def _signed_claims(self, token: str, *, keys: KeySet) -> dict[str, Any]:
-        """A signature that was good stays good under the same keys; everything that ends with time is judged at each call."""
         known = hashlib.sha256(token.encode()).digest()
+        admitted, now_s = self._admitted.get(known), self.now_s()
+        if admitted is None or not admitted.first_s <= now_s < admitted.end_s:
+            try:
+                admitted = self._admit(self._signed_claims(token, known=known, keys=keys), now_s=now_s)
+            except (JoseError, ValueError) as error:
+                raise TokenRefused(
+                    f"The token was refused: {type(error).__name__}. Sign in again.", detail_zh="令牌无效或已过期，请重新登录。"
+                ) from error
+            self._admitted[known] = admitted
+        return admitted.caller
+
+    def _signed_claims(self, token: str, *, known: bytes, keys: KeySet) -> dict[str, Any]:
+        """A signature that was good stays good under the same keys."""
         if known not in self._signed:
             claims = jwt.decode(token, keys, algorithms=TOKEN_ALGORITHMS).claims
             if len(self._signed) >= TOKENS_KEPT_MAX:
-                self._signed.clear()
+                self._forget()
             self._signed[known] = claims
         return self._signed[known]
+
+    def _admit(self, claims: dict[str, Any], *, now_s: int) -> Admitted:
+        """Claims that are right now stay so until their time is over: nothing else in them depends on when they are judged."""
+        jwt.JWTClaimsRegistry(
+            now=now_s,
+            leeway=LEEWAY_S,
+            iss={"essential": True, "value": self.settings.staff_issuer or ""},
+            aud={"essential": True, "value": self.settings.service},
+            sub={"essential": True},
+            exp={"essential": True},
+        ).validate(claims)
+        caller = self._staff_caller(StaffClaims.model_validate(claims))
+        first_s = max(claims.get("nbf", 0), claims.get("iat", 0)) - LEEWAY_S
+        return Admitted(caller=caller, first_s=first_s, end_s=claims["exp"] + LEEWAY_S)
+
+    def _forget(self) -> None:
+        self._signed.clear()
+        self._admitted.clear()
 
     def _staff_caller(self, claims: StaffClaims) -> Caller:
         return Caller(
@@ -226,7 +256,7 @@ class Authenticator:
             except (httpx.HTTPError, OSError, JoseError, ValueError, KeyError) as error:
                 raise IssuerAway("The issuer's keys could not be read.", detail_zh="无法读取身份认证服务的公钥。", retry_after_s=5) from error
             self._keys_read_s = time.monotonic()
-            self._signed.clear()
+            self._forget()
         return self._keys
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from shared.errors import Malformed, TooLarge
 
@@ -41,15 +41,16 @@ async def read_body(request: Request, *, bytes_max: int) -> bytes:
     """Stop reading at the limit; the body is kept on the request for whoever parses it."""
     if _declared_bytes(request) > bytes_max:
         raise _too_large(bytes_max)
-    chunks, size = [], 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > bytes_max:
-                raise _too_large(bytes_max)
-            chunks.append(chunk)
-    except ClientDisconnect as gone:
-        raise BodyUnreadable("The connection ended before the body did.", detail_zh="连接在请求内容发送完之前中断。") from gone
+    chunks, size, is_more = [], 0, True
+    while is_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise BodyUnreadable("The connection ended before the body did.", detail_zh="连接在请求内容发送完之前中断。")
+        chunk, is_more = message.get("body", b""), message.get("more_body", False)
+        size += len(chunk)
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        chunks.append(chunk)
     request._body = b"".join(chunks)  # where Starlette itself keeps a body that was read
     return request._body
 

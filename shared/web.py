@@ -1,8 +1,9 @@
 """The HTTP edge of every service: routes that authenticate first, problem JSON, limits, health, metrics."""
 
 import contextlib
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
@@ -19,9 +20,11 @@ from shared import observability
 from shared.auth import Anyone, Authenticator, Permission, admit, anyone
 from shared.body import BATCH_BYTES_MAX, BODY_BYTES_MAX, BodyUnreadable, read_body, read_json, refuse_odd_address
 from shared.db import is_transient
+from shared.directory import Directory
 from shared.errors import FieldProblem, Invalid, Later, NotFound, Refusal, Stale, Unavailable, problem
 from shared.live import Live as LiveState
 from shared.openapi import PROBLEM_RESPONSES, describe, security_of
+from shared.plain import GIVEN, Plain, plain_ones, without
 from shared.query import names_of, refuse_odd_names
 from shared.tracing import TraceMiddleware
 
@@ -41,6 +44,10 @@ class Wire(BaseModel):
     """Base of every request body: what is not known is refused, never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    def __deepcopy__(self, _memo: dict[int, Any] | None = None) -> Self:
+        """The framework copies a body that is a parameter's default at each call; nobody can change this one."""
+        return self
 
 
 class RouteUnknown(NotFound):
@@ -97,7 +104,8 @@ class SecuredRoute(APIRoute):
     """Reads the body within its limit and authenticates before anything of it is parsed: 401 and 403 come before 400 and 422."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+        plain = plain_ones(self.dependant)
+        handle = self._framework_handler(plain)
         permission = permission_of(self)
         assert permission is not None, f"{self.path} declares neither may() nor anyone()"
         if isinstance(permission, Permission):
@@ -111,17 +119,26 @@ class SecuredRoute(APIRoute):
                 if isinstance(permission, Permission):
                     await admit(request.app.state.authenticator, request, permission=permission, body=body)
                 refuse_odd_address(request)
-                refuse_odd_names((name for name, _ in request.query_params.multi_items()), known=known)
+                if request.scope["query_string"]:
+                    refuse_odd_names((name for name, _ in request.query_params.multi_items()), known=known)
                 if body and self.body_field is not None:
                     _require_json(request)
                     request._json = read_json(body)  # where Starlette itself keeps what it parsed
+                request.scope[GIVEN] = {each.name: await each.give(request) for each in plain}
                 return await handle(request)
-            except (Refusal, RequestValidationError, HTTPException):
-                raise
             except Exception as error:  # the edge: answered here, inside the request's span, so that its trace id is the one logged
-                return _answer_fault(error)
+                return _answer_of(error)
 
         return secured
+
+    def _framework_handler(self, plain: list[Plain]) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Reads what else the function asks for, calls it and writes its answer."""
+        return APIRoute(**{**_told_of(self), "endpoint": without(self.endpoint, plain=plain)}).get_route_handler()
+
+
+def _told_of(route: APIRoute) -> dict[str, Any]:
+    """All that a route was made of."""
+    return {name: getattr(route, name) for name in inspect.signature(APIRoute).parameters}
 
 
 def _require_json(request: Request) -> None:
@@ -132,8 +149,8 @@ def _require_json(request: Request) -> None:
 
 
 def router(tag: str) -> APIRouter:
-    """A noun's router: every route on it is secured, its operation id is the function's name in camelCase."""
-    return APIRouter(route_class=SecuredRoute, tags=[tag], generate_unique_id_function=lambda route: _camel(route.name))
+    """A noun's router: create_app secures its routes; the operation id is the function's name in camelCase."""
+    return APIRouter(tags=[tag], generate_unique_id_function=lambda route: _camel(route.name))
 
 
 def _camel(name: str) -> str:
@@ -193,13 +210,21 @@ def create_app(
     app.state.live = live_state
     app.state.authenticator = authenticator
     for each in (*routers, health_router()):
-        app.include_router(each)
-    app.add_exception_handler(Refusal, _on_refusal)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_fault)
-    app.add_middleware(TraceMiddleware, service=live_state.settings.service)
+        for route in each.routes:
+            assert isinstance(route, APIRoute)
+            _secure(app, route)
+    app.add_exception_handler(Exception, _outside)
+    app.add_exception_handler(HTTPException, _outside)
+    app.add_middleware(Directory, routes=[route for route in app.routes if isinstance(route, SecuredRoute)])
+    app.add_middleware(TraceMiddleware)
     return app
+
+
+def _secure(app: FastAPI, route: APIRoute) -> None:
+    """A noun's route becomes one of the app's own: included routers would be searched one by one at each request, twice."""
+    told = _told_of(route)
+    del told["dependency_overrides_provider"]  # the app's own
+    app.router.add_api_route(**told, route_class_override=SecuredRoute)
 
 
 def _answer(refusal: Refusal, *, more_headers: Mapping[str, str] | None = None) -> Response:
@@ -210,16 +235,6 @@ def _answer(refusal: Refusal, *, more_headers: Mapping[str, str] | None = None) 
         headers["WWW-Authenticate"] = 'Bearer, HMAC-SHA256 realm="system"'
     body = problem(refusal, trace_id=observability.current_trace_id())
     return JSONResponse(body, status_code=refusal.status, headers=headers, media_type=PROBLEM_JSON)
-
-
-async def _on_refusal(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    return _answer(error)
-
-
-async def _on_invalid(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return _answer(invalid(error.errors()))
 
 
 def invalid(found: Sequence[Any]) -> Invalid:
@@ -272,9 +287,21 @@ FIELD_PROBLEMS_ZH = {
 }
 
 
-async def _on_http(_request: Request, error: Exception) -> Response:
+def _answer_of(error: Exception) -> Response:
+    """What a caller is told of anything that ended a call."""
+    match error:
+        case Refusal():
+            return _answer(error)
+        case RequestValidationError():
+            return _answer(invalid(error.errors()))
+        case HTTPException():
+            return _answer_http(error)
+        case _:
+            return _answer_fault(error)
+
+
+def _answer_http(error: HTTPException) -> Response:
     """Starlette's own answers (no such route, method not allowed, bad body encoding) in our form."""
-    assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return _answer(RouteUnknown("There is nothing at this address; see /docs.", detail_zh="请求的地址不存在，请查阅 /docs。"))
     if error.status_code == 405:
@@ -287,9 +314,9 @@ async def _on_http(_request: Request, error: Exception) -> Response:
     return JSONResponse(body, status_code=error.status_code, headers=error.headers, media_type=PROBLEM_JSON)
 
 
-async def _on_fault(_request: Request, error: Exception) -> Response:
-    """For what fails outside of a route."""
-    return _answer_fault(error)
+async def _outside(_request: Request, error: Exception) -> Response:
+    """For what ends a call outside of a route."""
+    return _answer_of(error)
 
 
 def _answer_fault(error: Exception) -> Response:

@@ -212,6 +212,23 @@ async def test_an_unknown_caller_is_refused_before_the_content_is_looked_at(edge
     assert answer.status_code == 401
 
 
+MISSING: dict[str, tuple[Call, tuple[int, str]]] = {
+    "the key": (write_call(b'{"amount_fen": 1.5}', key=""), (400, "idempotency-key-missing")),
+    "the version": (Call("POST", "/v1/notes/no-id:change", b'{"amount_fen": 1.5}', key="k"), (428, "if-match-missing")),
+    "nothing": (Call("POST", "/v1/notes/no-id:change", b'{"amount_fen": 1.5}', key="k", if_match='"1"'), (422, "invalid")),
+}
+
+
+@pytest.mark.parametrize(("call", "told"), MISSING.values(), ids=MISSING.keys())
+async def test_a_header_that_is_missing_is_asked_for_before_the_content_is_judged(edge: Edge, call: Call, told: tuple[int, str]) -> None:
+    before = await edge.written()
+
+    answer = await edge.send(call)
+
+    assert (answer.status_code, answer.json()["code"]) == told
+    assert await edge.written() == before
+
+
 async def test_a_token_of_the_issuer_is_taken_with_the_scopes_of_its_roles(staffed: Edge) -> None:
     written = await write_as_staff(staffed, token())
     by_the_second_key = await write_as_staff(staffed, token(SECOND_KEY, header={"alg": "ES256", "kid": "two"}))

@@ -5,16 +5,18 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet
 from starlette.requests import Request
 
-from shared.auth import TOKENS_KEPT_MAX, Authenticator, TokenRefused
+from shared.auth import KEYS_KEPT_S, LEEWAY_S, TOKENS_KEPT_MAX, Authenticator, TokenRefused
 from shared.caller import Caller
 from tests.integration.shared.edge import ROLES, edge_settings
 from tests.integration.shared.test_edge_callers import ISSUER, KEY, SECOND_KEY, token
 
+NOON_S = int(time.time())
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -25,6 +27,11 @@ def authenticator(tmp_path: Path) -> Authenticator:
     keys.write_text(json.dumps(KeySet([KEY, SECOND_KEY]).as_dict(private=False)))
     settings = edge_settings(database_url="postgresql+asyncpg://nobody:nothing@127.0.0.1:1/none", staff_jwks=str(keys), staff_issuer=ISSUER)
     return Authenticator(settings=settings, roles=ROLES, systems={})
+
+
+def publish(authenticator: Authenticator, *keys: ECKey) -> None:
+    """What the issuer shows from now on."""
+    Path(str(authenticator.settings.staff_jwks)).write_text(json.dumps(KeySet(list(keys)).as_dict(private=False)))
 
 
 async def called(authenticator: Authenticator, bearer: str) -> Caller:
@@ -50,6 +57,48 @@ async def test_a_token_whose_signature_is_known_is_refused_again_for_what_it_say
             await called(authenticator, bearer)
 
     assert len(authenticator._signed) == 1
+
+
+@pytest.mark.parametrize(
+    ("claims", "taken_s", "refused_s"),
+    [
+        ({"exp": NOON_S}, NOON_S + LEEWAY_S - 1, NOON_S + LEEWAY_S),
+        ({"exp": NOON_S + 0.5}, NOON_S + LEEWAY_S, NOON_S + LEEWAY_S + 1),
+        ({"exp": NOON_S + 900, "nbf": NOON_S}, NOON_S - LEEWAY_S, NOON_S - LEEWAY_S - 1),
+        ({"exp": NOON_S + 900, "iat": NOON_S}, NOON_S - LEEWAY_S, NOON_S - LEEWAY_S - 1),
+        ({"exp": NOON_S + 900, "nbf": NOON_S - 9, "iat": NOON_S}, NOON_S - LEEWAY_S, NOON_S - LEEWAY_S - 1),
+    ],
+    ids=["its end", "its end between two seconds", "its beginning", "its making", "the later of two"],
+)
+async def test_a_token_that_was_taken_is_refused_when_the_clock_has_passed(
+    authenticator: Authenticator, claims: dict[str, Any], taken_s: int, refused_s: int
+) -> None:
+    bearer, times = token(**claims), [taken_s, taken_s, refused_s, taken_s]
+    authenticator.now_s = lambda: times.pop(0)
+
+    before = [await called(authenticator, bearer) for _ in range(2)]
+    with pytest.raises(TokenRefused):
+        await called(authenticator, bearer)
+    after = await called(authenticator, bearer)
+
+    assert before == [after, after]
+
+
+async def test_a_token_that_was_taken_is_refused_once_its_key_is_gone_and_taken_again_when_it_is_back(authenticator: Authenticator) -> None:
+    good, by_the_second = token(), token(SECOND_KEY, header={"alg": "ES256", "kid": "two"})
+    callers = [await called(authenticator, each) for each in (good, by_the_second)]
+
+    publish(authenticator, SECOND_KEY)
+    kept = await called(authenticator, good)
+    authenticator._keys_read_s -= KEYS_KEPT_S
+    with pytest.raises(TokenRefused):
+        await called(authenticator, good)
+    by_the_key_left = await called(authenticator, by_the_second)
+    publish(authenticator, KEY, SECOND_KEY)
+    authenticator._keys_read_s -= KEYS_KEPT_S
+
+    assert [kept, by_the_key_left] == callers
+    assert await called(authenticator, good) == kept
 
 
 def _one_more(signature: str) -> str:
@@ -100,6 +149,7 @@ async def test_no_more_signatures_are_kept_than_the_bound_and_those_let_go_are_c
     await called(authenticator, second)
 
     assert len(authenticator._signed) == 1
+    assert len(authenticator._admitted) == 1
     assert await called(authenticator, first) == before
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -23,7 +24,6 @@ def log() -> Iterator[io.StringIO]:
     set_up(Settings.model_validate(SETTINGS))
     structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=written), cache_logger_on_first_use=False)
     yield written
-    structlog.contextvars.clear_contextvars()
     structlog.configure(**before)
 
 
@@ -47,3 +47,11 @@ def test_a_fault_is_logged_without_local_variables_and_rows(log: io.StringIO) ->
     assert "null value in column" in log.getvalue()
     assert SECRET not in log.getvalue()
     assert PERSON not in log.getvalue()
+
+
+def test_a_line_keeps_its_chinese_and_what_is_no_json(log: io.StringIO) -> None:
+    structlog.get_logger().info("told", name="台账", path=Path("/a"), slot="its own")
+
+    assert "台账" in log.getvalue()
+    line = json.loads(log.getvalue())
+    assert (line["path"], line["slot"]) == (repr(Path("/a")), "its own")
