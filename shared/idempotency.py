@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
@@ -75,6 +75,21 @@ class Answered:
     status: int
     headers: Mapping[str, str]
 
+    def rendered(self) -> "Rendered":
+        """Only 2xx: a refusal is judged again next time."""
+        assert 200 <= self.status < 300
+        body = self.view.model_dump_json().encode()
+        response = Response(body, status_code=self.status, headers=dict(self.headers), media_type="application/json")
+        return Rendered(headers=json.dumps(dict(self.headers)), body=body, response=response)
+
+
+class Rendered(NamedTuple):
+    """An answer as it is stored, and as it is given."""
+
+    headers: str
+    body: bytes
+    response: Response
+
 
 async def first_answers(tx: Tx, attempts: Sequence[Attempt]) -> list[Response | Refusal | None]:
     """For each attempt its stored answer, the refusal that it gets instead (InFlight, KeyReused), or None: then it is the first."""
@@ -85,7 +100,8 @@ async def first_answers(tx: Tx, attempts: Sequence[Attempt]) -> list[Response | 
         # Within one session the lock is got twice: of two attempts with one new key in one call the second is in flight.
         is_second = (attempt.caller.id, attempt.key) in seen and row["fingerprint"] is None
         seen.add((attempt.caller.id, attempt.key))
-        answers.append(_in_flight(attempt.key) if is_second or not row["got"] else _stored(attempt, row=row))
+        is_in_flight = is_second or not row["got"]
+        answers.append(_in_flight(attempt.key) if is_in_flight else None if row["fingerprint"] is None else stored_answer(attempt, row=row))
     return answers
 
 
@@ -117,9 +133,8 @@ async def answer_together(
     return [answer for answer in answers if answer is not None]
 
 
-def _stored(attempt: Attempt, *, row: ByName) -> Response | Refusal | None:
-    if row["fingerprint"] is None:
-        return None
+def stored_answer(attempt: Attempt, *, row: ByName) -> Response | Refusal:
+    """Of a row of the table `answer` with the attempt's caller and key, its headers as text: the answer again, or KeyReused."""
     if row["fingerprint"] != attempt.fingerprint:
         return key_reused(attempt.key)
     headers = {**json.loads(row["headers"]), "Idempotency-Replayed": "true"}
@@ -130,8 +145,7 @@ async def keep_answers(tx: Tx, answered: Sequence[Answered]) -> list[Response]:
     """Render the answers inside the transaction and store their bytes. Raises InFlight when one of the keys was answered meanwhile."""
     if not answered:
         return []
-    assert all(200 <= each.status < 300 for each in answered)
-    bodies = [each.view.model_dump_json().encode() for each in answered]
+    rendered = [each.rendered() for each in answered]
     kept = await fetch(
         tx,
         _KEEP,
@@ -139,15 +153,12 @@ async def keep_answers(tx: Tx, answered: Sequence[Answered]) -> list[Response]:
         [each.attempt.key for each in answered],
         [each.attempt.fingerprint for each in answered],
         [each.status for each in answered],
-        [json.dumps(dict(each.headers)) for each in answered],
-        bodies,
+        [each.headers for each in rendered],
+        [each.body for each in rendered],
     )
     if len(kept) != len(answered):
         raise _in_flight(answered[0].attempt.key)
-    return [
-        Response(body, status_code=each.status, headers=dict(each.headers), media_type="application/json")
-        for each, body in zip(answered, bodies, strict=True)
-    ]
+    return [each.response for each in rendered]
 
 
 def _in_flight(key: str) -> InFlight:

@@ -5,6 +5,8 @@ from fastapi import FastAPI
 from services.budget import policy
 from services.budget.allotment.api import router as allotments
 from services.budget.appropriation.api import router as appropriations
+from services.budget.approval.api import approval_desk
+from services.budget.approval.api import router as approvals
 from services.budget.bank.api import router as bank_confirmations
 from services.budget.case_card.api import router as case_cards
 from services.budget.checkpoint.api import router as checkpoints
@@ -18,7 +20,6 @@ from services.budget.late_payment.api import router as late_payments
 from services.budget.ledger.api import router as ledger
 from services.budget.misuse.api import router as misuse_cases
 from services.budget.payee.api import router as payee_accounts
-from services.budget.payment.api import approval_desk
 from services.budget.payment.api import router as payment_orders
 from services.budget.payment_request.api import router as payment_requests
 from services.budget.performance.api import router as performance
@@ -37,7 +38,9 @@ from shared.live import open_live
 from shared.settings import Settings
 from shared.web import create_app
 
+# Looked through in this order for each call: of payments each is approved by a call of its own.
 ROUTERS = (
+    approvals,
     appropriations,
     waiting_list,
     reservations,

@@ -12,20 +12,21 @@ HOST = "127.0.0.1"
 _SSL_WANTED = 80_877_103
 # What the driver asks for itself, and the bell: not statements of an operation.
 _OF_THE_DRIVER = re.compile(r"pg_catalog|current_schema|standard_conforming_strings|current_setting|^NOTIFY", re.IGNORECASE)
-_FUNCTION = re.compile(r"\b(lock_books|append_batch|append_entries|read_picture|touch_books|pg_\w*advisory\w*)\(")
+_FUNCTION = re.compile(r"\b(lock_books|append_batch|append_entries|read_picture|read_approvals|append_approvals|touch_books|pg_\w*advisory\w*)\(")
 NAME_CHARACTERS_MAX = 70
 
 
 @dataclass
 class Trap:
-    """Springs at the first statement that `wanted` picks by its name; what passes then is held until the wire is cut.
+    """Springs at the first statement that `wanted` picks by its name; what passes then is held until the wire is cut, or it is released.
 
-    Before the statement reaches the server; `answered`: once the server has done it, before its answer is passed on.
+    Before the statement reaches the server; `answered`: once the server has done it, before its answer is passed on, which then never is.
     """
 
     wanted: Callable[[str], bool]
     answered: bool = False
     sprung: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
     name: str = ""
     passed: list[str] = field(default_factory=list)
 
@@ -139,7 +140,7 @@ class _Session:
             self.withheld = trap
             return
         trap.sprung.set()
-        await asyncio.Event().wait()
+        await trap.released.wait()
 
 
 def named(query: str) -> str:

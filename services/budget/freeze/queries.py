@@ -1,6 +1,7 @@
 """Reads of orders to stop."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -18,7 +19,12 @@ FROM freeze_order WHERE lifted_at IS NULL ORDER BY ordered_at
 
 async def in_force(tx: Tx) -> list[Freeze]:
     """All of them: there are never many. Who decides by them holds the books."""
-    return [Freeze(**{**row._mapping, "scope": Scope(row.scope)}) for row in await tx.execute(_IN_FORCE)]
+    return [freeze_of({**row._mapping}) for row in await tx.execute(_IN_FORCE)]
+
+
+def freeze_of(columns: Mapping[str, Any]) -> Freeze:
+    """Of the columns that an order to stop is decided by."""
+    return Freeze(**{**columns, "scope": Scope(columns["scope"])})
 
 
 async def require_free(tx: Tx, *, pools: Iterable[Account]) -> None:

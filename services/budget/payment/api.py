@@ -1,30 +1,25 @@
 """HTTP edge of payments: what is payable, and the orders with their three signatures, singly or many at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from functools import partial
-from typing import Annotated, Any, NamedTuple, Self, TypeAlias
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from services.budget.edge import act_of, seal_of
 from services.budget.payee.rules import AccountNumber, masked_number, without_numbers
 from services.budget.payment import commands, queries
-from services.budget.payment.commands import Answer, Approval, Step
+from services.budget.payment.commands import Answer, Step
 from services.budget.payment.rules import ORDERS_PER_CALL_MAX, OrderState
-from services.budget.policy import paying
 from shared.auth import may
 from shared.caller import Caller
-from shared.clock import Moment
 from shared.db import AnyRow, Tx
 from shared.errors import Refusal, problem
-from shared.gathering import Gathering
-from shared.idempotency import Answered, Attempt, Once, answer_together
-from shared.live import Live as LiveState
-from shared.observability import current_trace_id, current_traceparent
+from shared.idempotency import Attempt, Once
+from shared.observability import current_trace_id
 from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.visible import Reason
 from shared.web import IfMatch, Live, Wire, etag
@@ -73,34 +68,6 @@ class CheckPaymentOrders(Wire):
     orders: list[CheckListed] = Field(min_length=1, max_length=ORDERS_PER_CALL_MAX)
 
 
-class ApprovePaymentOrder(Wire):
-    """`acknowledgement` says on what ground a payment may be made that policy cautions about; account numbers in it are cut down."""
-
-    model_config = _example({"acknowledgement": "省人社厅批复同意用于园区服务设施"})
-
-    acknowledgement: Reason | None = None
-
-    def ground(self) -> str | None:
-        return None if self.acknowledgement is None else without_numbers(self.acknowledgement)
-
-
-# Most payments need none, and are approved without a body.
-NO_GROUND = ApprovePaymentOrder()
-
-
-class ApproveListed(ApprovePaymentOrder):
-    model_config = _example({"payment_order_id": _ID, "version": 2})
-
-    payment_order_id: UUID
-    version: int = Field(strict=True, ge=1)
-
-
-class ApprovePaymentOrders(Wire):
-    model_config = _example({"orders": [{"payment_order_id": _ID, "version": 2}]})
-
-    orders: list[ApproveListed] = Field(min_length=1, max_length=ORDERS_PER_CALL_MAX)
-
-
 class RejectPaymentOrder(Wire):
     model_config = _example({"reason": "户名与单位名称不一致"})
 
@@ -146,8 +113,12 @@ class PaymentOrderView(BaseModel):
 
     @classmethod
     def of(cls, row: AnyRow) -> Self:
-        payee = {**row._mapping, "account_number_masked": masked_number(row.number_last_4)}
-        return cls.model_validate({**row._mapping, "payee": payee})
+        return cls.of_columns({**row._mapping})
+
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, Any]) -> Self:
+        payee = {**columns, "account_number_masked": masked_number(columns["number_last_4"])}
+        return cls.model_validate({**columns, "payee": payee})
 
 
 class OrderResult(BaseModel):
@@ -183,31 +154,6 @@ class PayableView(BaseModel):
     @classmethod
     def of(cls, row: AnyRow) -> Self:
         return cls.model_validate(row._mapping)
-
-
-class ApprovalCall(NamedTuple):
-    """One call of the single route, waiting for its turn."""
-
-    step: Step
-    caller: Caller
-    once: Attempt
-    traceparent: str | None
-
-    def approval(self, moment: Moment) -> Approval:
-        return Approval(step=self.step, caller=self.caller, act=act_of(self.once, moment=moment), traceparent=self.traceparent)
-
-
-def approval_desk(live: LiveState) -> Gathering[ApprovalCall, Response]:
-    """Single approvals that arrive together share one transaction."""
-    return Gathering(together=partial(_approve_together, live), portion_max=ORDERS_PER_CALL_MAX)
-
-
-async def desk(request: Request) -> Gathering[ApprovalCall, Response]:
-    waiting: Gathering[ApprovalCall, Response] = request.app.state.approval_desk
-    return waiting
-
-
-Desk: TypeAlias = Annotated[Gathering[ApprovalCall, Response], Depends(desk)]
 
 
 @router.get("/v1/payables", summary="Confirmed awards that may be ordered to be paid | 查询可支付的资助")
@@ -304,60 +250,6 @@ async def check_payment_orders(body: CheckPaymentOrders, caller: Annotated[Calle
             return answer
         steps = [Step(order_id=each.payment_order_id, version=each.version, number=each.account_number) for each in body.orders]
         answers = await commands.check_orders(tx, steps, seal=seal_of(live), caller=caller, act=act_of(once, moment=live.now()))
-        return await once.keep(tx, OrderResults.of(answers, status="changed"), status=200)
-
-
-@router.post(
-    "/v1/payment-orders/{payment_order_id}:approve",
-    response_model=PaymentOrderView,
-    summary="Approve an order: the money is on its way | 审批支付申请（财政）",
-)
-async def approve_payment_order(
-    payment_order_id: UUID,
-    caller: Annotated[Caller, may("payment-orders:approve")],
-    once: Once,
-    version: IfMatch,
-    desk: Desk,
-    body: ApprovePaymentOrder = NO_GROUND,
-) -> Response:
-    step = Step(order_id=payment_order_id, version=version, acknowledgement=body.ground())
-    return await desk.take(ApprovalCall(step, caller, once, current_traceparent()))
-
-
-async def _approve_together(live: LiveState, calls: Sequence[ApprovalCall]) -> list[Response | Exception]:
-    """Each is judged and answered by itself. A second call about an order waits for what the first has made of it."""
-
-    def choose(places: Sequence[int]) -> list[int]:
-        return sorted({calls[place].step.order_id: place for place in reversed(places)}.values())
-
-    async with live.transaction() as tx:
-        moment = live.now()
-
-        async def approve(places: Sequence[int]) -> list[Answered | Refusal]:
-            approvals = [calls[place].approval(moment) for place in places]
-            approved = await commands.approve_orders(tx, approvals, paying=paying.current())
-            return [_answered(answer, once=calls[place].once) for answer, place in zip(approved, places, strict=True)]
-
-        return await answer_together(tx, [call.once for call in calls], choose=choose, act=approve)
-
-
-def _answered(answer: Answer, *, once: Attempt) -> Answered | Refusal:
-    if isinstance(answer, Refusal):
-        return answer
-    return Answered(attempt=once, view=PaymentOrderView.of(answer), status=200, headers=etag(answer.version))
-
-
-@router.post("/v1/payment-orders:approve-batch", response_model=OrderResults, summary="Approve up to 300 orders | 批量审批支付申请（财政）")
-async def approve_payment_orders(
-    body: ApprovePaymentOrders, caller: Annotated[Caller, may("payment-orders:approve")], once: Once, live: Live
-) -> Response:
-    async with live.transaction() as tx:
-        if (answer := await once.first_answer(tx)) is not None:
-            return answer
-        steps = [Step(order_id=each.payment_order_id, version=each.version, acknowledgement=each.ground()) for each in body.orders]
-        moment, trace = live.now(), current_traceparent()
-        approvals = [ApprovalCall(step, caller, once, trace).approval(moment) for step in steps]
-        answers = await commands.approve_orders(tx, approvals, paying=paying.current())
         return await once.keep(tx, OrderResults.of(answers, status="changed"), status=200)
 
 

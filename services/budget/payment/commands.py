@@ -1,4 +1,4 @@
-"""Writes about payment orders: made, checked, approved or rejected, one or many at once. The caller owns the transaction."""
+"""Writes about payment orders: made, checked or rejected, one or many at once. The caller owns the transaction."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,25 +9,20 @@ from uuid import UUID
 from sqlalchemy import insert, text
 from sqlalchemy.dialects.postgresql import insert as insert_unless
 
-from services.budget.entry.commands import lock_books
 from services.budget.freeze.queries import in_force
 from services.budget.freeze.rules import check_case_free
-from services.budget.ledger import commands as ledger
-from services.budget.ledger.rules import Act, CaseMoney, Kind, Posting, Signers, move
+from services.budget.ledger.rules import Act
 from services.budget.payee import commands as payee
 from services.budget.payee.rules import AccountDiffers, PayeeState
 from services.budget.payment import queries, rules
 from services.budget.payment.rules import Order, OrderState, Reserved
-from services.budget.payment.tables import payable, payment_acknowledgement, payment_order
-from services.budget.policy.paying import Caution, Paying
+from services.budget.payment.tables import payable, payment_order
 from services.budget.sealing import Seal
 from services.budget.waiting import commands as waiting
 from services.budget.waiting.rules import ReservationState
-from shared import outbox
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
 from shared.errors import Refusal
-from shared.events.budget import PaymentOrdered
 from shared.ids import new_id
 
 Answer: TypeAlias = "AnyRow | Refusal"
@@ -58,7 +53,6 @@ VALUES (
 )
 """)
 _MAKE = insert(payment_order)
-_ACKNOWLEDGE = insert(payment_acknowledgement)
 _LOCK_ORDERS = text("""
 SELECT o.id, o.state, o.version, o.maker, o.checker, o.notice_number, o.payee_account_id,
     EXISTS (SELECT FROM late_payment l WHERE l.application_id = o.application_id AND l.outcome IS NULL) AS has_late_payment,
@@ -70,11 +64,6 @@ WHERE o.id = ANY(CAST(:ids AS uuid[])) ORDER BY o.id FOR UPDATE OF o
 """)
 _CHECK = text("""
 UPDATE payment_order SET state = 'checked', checker = :checker, checked_at = :at, version = version + 1 WHERE id = ANY(CAST(:ids AS uuid[]))
-""")
-_APPROVE = text("""
-UPDATE payment_order o SET state = 'in_transit', approver = c.approver, approved_at = :at, ordered_on = :on, bank_reference = c.voucher,
-    version = version + 1
-FROM unnest(CAST(:ids AS uuid[]), CAST(:vouchers AS text[]), CAST(:approvers AS text[])) AS c (id, voucher, approver) WHERE o.id = c.id
 """)
 _REJECT = text("""
 UPDATE payment_order SET state = 'rejected', rejected_by = :rejected_by, reason = :reason, version = version + 1 WHERE id = :id
@@ -89,16 +78,6 @@ class Step:
     version: int
     number: str = field(default="", repr=False)
     acknowledgement: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Approval:
-    """A step of somebody's own; those of one call have one act, and all that are decided together have one moment."""
-
-    step: Step
-    caller: Caller
-    act: Act
-    traceparent: str | None = None
 
 
 async def confirm_award(
@@ -136,117 +115,63 @@ async def make_orders(tx: Tx, application_ids: Sequence[UUID], *, caller: Caller
         rows.append(_new_order(case, order_id=order_id, issue=issue, payee_account_id=accounts[application_id].id, act=act))
     if rows:
         await tx.execute(_MAKE, rows)
-    return await _shown(tx, ids)
+    return await shown_orders(tx, ids)
 
 
 async def check_orders(tx: Tx, steps: Sequence[Step], *, seal: Seal, caller: Caller, act: Act) -> list[Answer]:
     """人社 复核: a second person typed the account number again, and it is the same."""
-    locked = await _lock(tx, steps)
+    locked = await lock_orders(tx, steps)
 
-    def check(place: int, row: AnyRow) -> None:
-        step = steps[place]
-        rules.check_checking(_order(row), version=step.version, checker=act.caller)
+    def check(place: int) -> None:
+        step, row = steps[place], locked[steps[place].order_id]
+        rules.check_checking(order_of(row), version=step.version, checker=act.caller)
         if not seal.holds(row.number_sealed, record_id=row.payee_account_id, number=step.number):
             raise AccountDiffers("The two numbers differ.", detail_zh="两次录入的账号不一致。", pointer="/account_number")
 
-    judged = _judge(steps, locked=locked, callers=[caller] * len(steps), check=check)
+    judged = judge_steps(steps, found=jurisdictions_of(locked), callers=[caller] * len(steps), check=check)
     checked = [locked[each] for each in judged if not isinstance(each, Refusal)]
     if checked:
         await tx.execute(_CHECK, {"ids": [row.id for row in checked], "checker": act.caller, "at": act.at})
         await payee.confirm_accounts(tx, [row.payee_account_id for row in checked], act=act)
-    return await _shown(tx, judged)
-
-
-async def approve_orders(tx: Tx, approvals: Sequence[Approval], *, paying: Mapping[str, Paying]) -> list[Answer]:
-    """财政 审批: the money is on its way from here on, and nobody can have it back but the bank."""
-    steps = [each.step for each in approvals]
-    await lock_books(tx)
-    freezes = await in_force(tx)
-    locked = await _lock(tx, steps)
-
-    def check(place: int, row: AnyRow) -> None:
-        step = steps[place]
-        rules.check_approving(_order(row), version=step.version, approver=approvals[place].act.caller)
-        check_case_free(waiting.case_money(row), freezes=freezes)
-        rules.check_acknowledged(_caution(row, paying=paying), acknowledgement=step.acknowledgement)
-
-    judged = _judge(steps, locked=locked, callers=[each.caller for each in approvals], check=check)
-    approved = [(each, locked[id_]) for each, id_ in zip(approvals, judged, strict=True) if not isinstance(id_, Refusal)]
-    if approved:
-        await _order_payments(tx, approved, paying=paying)
-    return await _shown(tx, judged)
-
-
-async def _order_payments(tx: Tx, approved: Sequence[tuple[Approval, AnyRow]], *, paying: Mapping[str, Paying]) -> None:
-    act = approved[0][0].act
-    cases = [waiting.case_money(row) for _, row in approved]
-    postings = [_approved_posting(case, row, act=each.act) for case, (each, row) in zip(cases, approved, strict=True)]
-    vouchers = await ledger.post_of_acts(tx, postings, acts=[each.act for each, _ in approved])
-    written = {
-        "ids": [row.id for _, row in approved],
-        "vouchers": vouchers,
-        "approvers": [each.act.caller for each, _ in approved],
-    }
-    await tx.execute(_APPROVE, {**written, "at": act.at, "on": act.on})
-    await _keep_acknowledgements(tx, approved, paying=paying)
-    await waiting.mark(tx, cases, state=ReservationState.IN_TRANSIT, what="ordered", act=act)
-    events = [_ordered(row, voucher=voucher, act=act) for (_, row), voucher in zip(approved, vouchers, strict=True)]
-    await outbox.append(tx, *events, traceparents=[each.traceparent for each, _ in approved])
-
-
-def _approved_posting(case: CaseMoney, row: AnyRow, *, act: Act) -> Posting:
-    signers = Signers(maker=row.maker, checker=row.checker, approver=act.caller)
-    return move(case, kind=Kind.ORDER, document=row.notice_number, effective_on=act.on, signers=signers)
-
-
-async def _keep_acknowledgements(tx: Tx, approved: Sequence[tuple[Approval, AnyRow]], *, paying: Mapping[str, Paying]) -> None:
-    """Only of what policy cautions about: an acknowledgement of anything else says nothing."""
-    kept = [
-        {
-            "payment_order_id": row.id,
-            "caution": caution.code,
-            "reason": each.step.acknowledgement,
-            "acknowledged_by": each.act.caller,
-            "acknowledged_at": each.act.at,
-        }
-        for each, row in approved
-        if (caution := _caution(row, paying=paying)) is not None
-    ]
-    if kept:
-        await tx.execute(_ACKNOWLEDGE, kept)
+    return await shown_orders(tx, judged)
 
 
 async def reject_order(tx: Tx, step: Step, *, reason: str, caller: Caller, act: Act) -> Answer:
     """Back to the maker with a reason; the case is payable again by a new order."""
-    locked = await _lock(tx, [step])
+    locked = await lock_orders(tx, [step])
 
-    def check(_place: int, row: AnyRow) -> None:
-        rules.check_rejecting(_order(row), version=step.version, rejected_by=act.caller)
+    def check(_place: int) -> None:
+        rules.check_rejecting(order_of(locked[step.order_id]), version=step.version, rejected_by=act.caller)
 
-    judged = _judge([step], locked=locked, callers=[caller], check=check)
+    judged = judge_steps([step], found=jurisdictions_of(locked), callers=[caller], check=check)
     if not isinstance(judged[0], Refusal):
         await tx.execute(_REJECT, {"id": step.order_id, "rejected_by": act.caller, "reason": reason})
-    (answer,) = await _shown(tx, judged)
+    (answer,) = await shown_orders(tx, judged)
     return answer
 
 
-async def _lock(tx: Tx, steps: Sequence[Step]) -> dict[UUID, AnyRow]:
+async def lock_orders(tx: Tx, steps: Sequence[Step]) -> dict[UUID, AnyRow]:
     return {row.id: row for row in await tx.execute(_LOCK_ORDERS, {"ids": [step.order_id for step in steps]})}
 
 
-def _judge(
-    steps: Sequence[Step], *, locked: Mapping[UUID, AnyRow], callers: Sequence[Caller], check: Callable[[int, AnyRow], None]
-) -> list[UUID | Refusal]:
-    """The id of each order that may take its step, or why it may not. `check` gets the place of the step and the order."""
+def jurisdictions_of(locked: Mapping[UUID, AnyRow]) -> dict[UUID, str]:
+    return {order_id: row.jurisdiction_id for order_id, row in locked.items()}
+
+
+def judge_steps(steps: Sequence[Step], *, found: Mapping[UUID, str], callers: Sequence[Caller], check: Callable[[int], None]) -> list[UUID | Refusal]:
+    """The id of each order that may take its step, or why it may not. `found` are the jurisdictions of the orders there are.
+
+    `check` gets the place of a step whose order is there for its caller, and has not been named before.
+    """
     judged: list[UUID | Refusal] = []
     seen: set[UUID] = set()
     for place, (step, caller) in enumerate(zip(steps, callers, strict=True)):
-        row = locked.get(step.order_id)
+        jurisdiction_id = found.get(step.order_id)
         try:
-            if row is None or not caller.covers(row.jurisdiction_id):
+            if jurisdiction_id is None or not caller.covers(jurisdiction_id):
                 raise queries.no_such_order()
             _refuse_repeat(step.order_id, seen=seen)
-            check(place, row)
+            check(place)
         except Refusal as refusal:
             judged.append(refusal)
         else:
@@ -255,7 +180,7 @@ def _judge(
     return judged
 
 
-async def _shown(tx: Tx, judged: Sequence[UUID | Refusal]) -> list[Answer]:
+async def shown_orders(tx: Tx, judged: Sequence[UUID | Refusal]) -> list[Answer]:
     """Each order as it is now, each refusal as it was given."""
     orders = await queries.orders(tx, [each for each in judged if not isinstance(each, Refusal)])
     return [each if isinstance(each, Refusal) else orders[each] for each in judged]
@@ -306,7 +231,7 @@ def _new_order(case: AnyRow, *, order_id: UUID, issue: int, payee_account_id: UU
     }
 
 
-def _order(row: AnyRow) -> Order:
+def order_of(row: AnyRow) -> Order:
     return Order(
         id=row.id,
         state=OrderState(row.state),
@@ -316,22 +241,4 @@ def _order(row: AnyRow) -> Order:
         account_state=PayeeState(row.account_state),
         account_entered_by=row.account_entered_by,
         has_late_payment=row.has_late_payment,
-    )
-
-
-def _caution(row: AnyRow, *, paying: Mapping[str, Paying]) -> Caution | None:
-    way = paying[row.line_id.partition("/")[0]]
-    return way.caution_about(expenditure_category=row.expenditure_category, funding_source=row.funding_source)
-
-
-def _ordered(row: AnyRow, *, voucher: str, act: Act) -> PaymentOrdered:
-    return PaymentOrdered(
-        application_id=row.application_id,
-        proposal_id=row.proposal_id,
-        amount_fen=row.amount_fen,
-        fiscal_year=row.fiscal_year,
-        payment_order_id=row.id,
-        voucher=voucher,
-        happened_at=act.at,
-        happened_on=act.on,
     )

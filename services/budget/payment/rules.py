@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from services.budget.ledger.rules import CaseMoney
 from services.budget.payee.rules import CURRENT, AccountNotCurrent, PayeeState
 from services.budget.policy.paying import Caution
 from services.budget.waiting.rules import ReservationState
@@ -144,6 +145,15 @@ class Order:
     account_state: PayeeState
     account_entered_by: str
     has_late_payment: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approvable:
+    """An order with the money that its approval sends on its way."""
+
+    order: Order
+    money: CaseMoney
+    notice_number: str
 
 
 def check_making(case: Reserved) -> None:

@@ -4,9 +4,10 @@ from uuid import UUID
 
 import httpx
 
+from services.budget.approval import commands, queries
+from services.budget.approval.commands import Approval
 from services.budget.ledger.rules import Act
-from services.budget.payment import commands
-from services.budget.payment.commands import Approval, Step
+from services.budget.payment.commands import Step
 from services.budget.payment.rules import AcknowledgementMissing
 from services.budget.policy import paying
 from services.budget.policy.paying import Paying
@@ -47,6 +48,24 @@ async def test_construction_is_approved_with_a_ground_only(client: httpx.AsyncCl
     assert isinstance(refused, AcknowledgementMissing)
     assert after == before
     assert getattr(approved, "state", None) == "in_transit"
+    kept = await fetch(database, "SELECT caution, reason, acknowledged_by FROM payment_acknowledgement", service="budget")
+    assert [tuple(row) for row in kept] == [("construction-spending", "有批复文件", "approver-1")]
+    await assert_books_add_up(database)
+
+
+async def test_a_ground_is_kept_as_well_where_approvals_are_written_together(client: httpx.AsyncClient, live: Live, database: Database) -> None:
+    await appropriate(client, 1_000_000)
+    order = await checked_order(client, await payable_case(client, live))
+    steps = [Step(order_id=UUID(order["id"]), version=2, acknowledgement=ground) for ground in (None, "有批复文件")]
+
+    async with live.database.statement() as tx:
+        for step in steps:
+            picture = await queries.read_picture(tx, [step.order_id], keys=[(ACT.caller, ACT.key)])
+            decided = commands.decide_approvals([Approval(step=step, caller=EVERYWHERE, act=ACT)], picture=picture, paying=of_the_city_too())
+            assert decided is not None
+            assert [isinstance(each, AcknowledgementMissing) for each in decided.outcomes] == [step.acknowledgement is None]
+        await commands.append_approvals(tx, decided, answers=[("{}", b"{}")])
+
     kept = await fetch(database, "SELECT caution, reason, acknowledged_by FROM payment_acknowledgement", service="budget")
     assert [tuple(row) for row in kept] == [("construction-spending", "有批复文件", "approver-1")]
     await assert_books_add_up(database)

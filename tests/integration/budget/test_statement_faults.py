@@ -178,6 +178,17 @@ async def test_payment_orders_that_are_approved_together_leave_nothing(
     assert BOOKS | {"payment_order", "reservation", "reservation_history", "stream", "outbox", "answer"} <= writes.keys()
 
 
+async def test_a_single_approval_leaves_nothing(client: httpx.AsyncClient, live: Live, database: Database, faults: Faults) -> None:
+    order = (await checked_orders(client, live))[0]
+    operation = Operation(
+        client=client, path=f"/v1/payment-orders/{order['id']}:approve", body=None, auth=APPROVER, version=order["version"], key="approve"
+    )
+
+    writes = await fail_at_every_table(operation, faults=faults, database=database)
+
+    assert writes.keys() == BOOKS | {"payment_order", "reservation", "reservation_history", "stream", "outbox", "answer"}
+
+
 async def test_what_the_bank_says_leaves_nothing(client: httpx.AsyncClient, live: Live, database: Database, faults: Faults) -> None:
     """A file that says paid, and one that says returned."""
     orders = await approved_orders(client, live)
