@@ -282,7 +282,7 @@ async def test_who_waits_for_the_books_has_written_nothing_yet_that_their_holder
 
     again = [each for each in logged if each["event"] in ("batch_decided_again", "approvals_decided_again")]
     assert not isinstance(approved, Refusal)
-    assert [each.get("reason", each.get("sqlstate")) for each in again] == ["UniqueViolationError" if waits == "a reservation" else "23505"]
+    assert [each.get("reason", each.get("sqlstate")) for each in again] == ["UnknownPostgresError" if waits == "a reservation" else "BK001"]
     await assert_nothing_half_done(database)
 
 

@@ -46,6 +46,14 @@ DECLARE
     changed int;
     opened int;
 BEGIN
+    -- First of all: rows that are written before the head is locked are waited for by whoever holds it, in a circle. Who holds it is waited
+    -- for here; then it is as that one left it.
+    SELECT last_seq = expected_seq AND chain = expected_chain AND booked_at <= new_booked_at AND epoch = coalesce(expected_epoch, epoch)
+    INTO follows FROM head FOR UPDATE;
+    IF NOT follows THEN
+        RAISE EXCEPTION 'the books have moved on from entry %', expected_seq USING ERRCODE = 'BK001';
+    END IF;
+
     INSERT INTO journal (seq, outcome, voucher, leg, kind, dr, cr, amount_fen, fiscal_year, origin_year, line_id, jurisdiction_id,
         application_id, proposal_id, policy_version, funding_source, document, expenditure_category, maker, checker, approver, reverses_seq,
         reason, booked_at, effective_on, caller, key, item, fingerprint, leaf, chain)
@@ -55,13 +63,6 @@ BEGIN
     FROM unnest(entries) WITH ORDINALITY AS e (outcome, voucher, leg, kind, dr, cr, amount_fen, fiscal_year, origin_year, line_id,
         jurisdiction_id, application_id, proposal_id, policy_version, funding_source, document, expenditure_category, maker, checker, approver,
         reverses_seq, reason, booked_at, effective_on, caller, key, item, fingerprint, leaf, chain, n);
-
-    -- Whoever holds it is waited for; then it is as that one left it.
-    SELECT last_seq = expected_seq AND chain = expected_chain AND booked_at <= new_booked_at AND epoch = coalesce(expected_epoch, epoch)
-    INTO follows FROM head FOR UPDATE;
-    IF NOT follows THEN
-        RAISE EXCEPTION 'the books have moved on from entry %', expected_seq USING ERRCODE = 'BK001';
-    END IF;
 
     -- What a case holds is what its rows say; it is added up when something is given back.
     IF EXISTS (SELECT FROM unnest(entries) WHERE application_id IS NOT NULL AND dr LIKE '____/指标:已预留%') THEN
@@ -124,6 +125,15 @@ END
 $$
 """
 
+# The service may not lock rows that it may not write.
+_LOCK_HEAD = """
+CREATE FUNCTION lock_head() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = budget, pg_temp AS $$
+BEGIN
+    PERFORM FROM head FOR UPDATE;
+END
+$$
+"""
+
 # One batch of proposals with all that belongs to it: entries, the cases they are about, and what is announced. Nothing when the head has moved on.
 _APPEND_BATCH = """
 CREATE FUNCTION append_batch(
@@ -147,6 +157,7 @@ BEGIN
         EXIT WHEN FOUND;
         PERFORM pg_sleep(0.0005);
     END LOOP;
+    PERFORM lock_head();
 
     -- A reservation is what its entry says, and whose case it is; its rank is the number of its entry.
     INSERT INTO reservation (application_id, proposal_id, state, case_number, applicant_uscc, fiscal_year, line_id, jurisdiction_id, amount_fen,
@@ -174,13 +185,13 @@ $$
 """
 
 _RIGHTS = (
-    "REVOKE ALL ON FUNCTION append_entries, append_batch FROM PUBLIC",
-    "GRANT EXECUTE ON FUNCTION append_entries, append_batch TO budget",
+    "REVOKE ALL ON FUNCTION append_entries, append_batch, lock_head FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION append_entries, append_batch, lock_head TO budget",
 )
 
 
 def upgrade() -> None:
-    for statement in (*_DROP, *_TYPES, _APPEND_ENTRIES, _APPEND_BATCH, *_RIGHTS):
+    for statement in (*_DROP, *_TYPES, _APPEND_ENTRIES, _LOCK_HEAD, _APPEND_BATCH, *_RIGHTS):
         op.execute(statement)
 
 

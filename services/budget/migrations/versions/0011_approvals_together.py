@@ -33,19 +33,6 @@ _TYPES = (
     """,
 )
 
-# Rows that are written before the head is locked are waited for by whoever holds the head and writes the same numbers: in a circle.
-_HEAD_FIRST = (
-    """
-    CREATE FUNCTION lock_head() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        PERFORM FROM budget.head FOR UPDATE;
-        RETURN NULL;
-    END
-    $$
-    """,
-    "CREATE TRIGGER journal_behind_head BEFORE INSERT ON journal FOR EACH STATEMENT EXECUTE FUNCTION lock_head()",
-)
-
 # In one snapshot: that of the statement that calls it. LIMIT 1 keeps each look-up one by its key, also where the plan was made on an empty table.
 _READ = """
 CREATE FUNCTION read_approvals(
@@ -150,7 +137,7 @@ _RIGHTS = (
 
 
 def upgrade() -> None:
-    for statement in (*_HEAD_FIRST, *_TYPES, _READ, _APPEND, *_RIGHTS):
+    for statement in (*_TYPES, _READ, _APPEND, *_RIGHTS):
         op.execute(statement)
 
 
