@@ -82,15 +82,15 @@ async def approve_orders(tx: Tx, approvals: Sequence[Approval], *, paying: Mappi
 
 
 def decide_approvals(approvals: Sequence[Approval], *, picture: Picture, paying: Mapping[str, Paying]) -> Decided | None:
-    """The same on a picture; its books move along. None where one of them is paid from several pools, or from a year before.
+    """The same on a picture; its books move along. None where one is paid from several pools, or from a year before, or its key is in the journal.
 
     At least one of the approvals, none of them about the same order or under the same key as another.
     """
     judged = _judge(approvals, found=picture.found, freezes=picture.freezes, paying=paying)
     approved = [(each, picture.found[id_]) for each, id_ in zip(approvals, judged, strict=True) if not isinstance(id_, Refusal)]
-    if any(found.order.id in picture.not_plain for _, found in approved):
-        return None
     books, act = picture.books, approvals[0].act
+    if any(found.order.id in picture.not_plain or books.items.get((each.act.caller, each.act.key), 0) for each, found in approved):
+        return None
     head = (books.seq, books.chain, books.epoch)
     vouchers = [Voucher(legs=(_posting(found, act=each.act),), act=each.act) for each, found in approved]
     written = books.write(vouchers)

@@ -32,6 +32,7 @@ from tests.integration.budget.acting import (
 )
 from tests.integration.budget.test_freezes import FREEZE
 from tests.integration.budget.test_pools import post
+from tests.integration.budget.test_reservations import body
 from tests.runtime import Database
 
 APPROVER_2 = Staff(staff_token("approver-2", roles=["money-approver"]))
@@ -65,6 +66,18 @@ async def all_at_the_desk() -> None:
 
 def outcome(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code") or answer.json()["state"]
+
+
+async def test_a_key_that_the_journal_has_for_something_else_approves_nothing(client: httpx.AsyncClient, live: Live) -> None:
+    await appropriate(client, 20_000_000)
+    order = await checked_order(client, await payable_case(client, live))
+    await client.post("/v1/reservations", json=body(1), headers={"Idempotency-Key": "one"}, auth=EVERYBODY)
+
+    refused = await sent(client, order, auth=EVERYBODY, key="one")
+    approved = await sent(client, order, auth=EVERYBODY, key="two")
+
+    assert outcome(refused) == (422, "idempotency-key-reused")
+    assert outcome(approved) == (200, "in_transit")
 
 
 async def test_each_of_a_portion_gets_what_it_would_have_got_alone(client: httpx.AsyncClient, live: Live, database: Database) -> None:
