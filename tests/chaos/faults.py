@@ -66,7 +66,9 @@ class Faults:
         try:
             await asyncio.sleep(FREEZE_S)
         finally:
-            await self.stack.thaw(slot)
+            # It may have been killed the moment before, and be between two starts now: then nothing is frozen.
+            with contextlib.suppress(xmlrpc.client.Fault):
+                await self.stack.thaw(slot)
             self._frozen.discard(slot)
 
     async def _end_relays(self) -> None:
