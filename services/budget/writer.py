@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 BATCH_MAX = 1_024
 WAITING_MAX = 4_096
-# Batches on their way at once, each on a connection of its own: the database writes the rows of one while it commits the one before.
+# Batches on their way at once, each on a connection of its own: one is written, and the next is there when its turn comes.
 SENT_MAX = 2
 # What waits is parted among the batches that may be on their way; fewer proposals than this are not worth a statement of their own.
 PORTION_MIN = 16

@@ -1,4 +1,4 @@
-"""Approvals that arrive together share one transaction, and nothing else: each is judged by its own caller, key and order."""
+"""Approvals that arrive together are written together, and share nothing else: each is judged by its own caller, key and order."""
 
 import asyncio
 import uuid
