@@ -104,7 +104,7 @@ class Model(Books):
         self.orders.append(order)
         return order
 
-    def check_order(self, order: Order, *, caller: str, version: int) -> None:
+    def check_order(self, order: Order, *, caller: str, version: int, is_mistyped: bool = False) -> None:
         self._check_step(order, "made", version=version)
         if caller in (order.maker, order.payee.entered_by):
             raise Refused(403, "same-person-twice")
@@ -112,9 +112,17 @@ class Model(Books):
             raise Refused(409, "late-payment-open")
         if order.payee.state not in ("entered", "confirmed"):
             raise Refused(409, "account-not-current")
+        if is_mistyped:
+            raise Refused(422, "account-differs")
         order.payee.state, order.state, order.checker, order.version = "confirmed", "checked", caller, version + 1
 
     def approve_order(self, order: Order, *, caller: str, version: int) -> None:
+        self.check_approval(order, caller=caller, version=version)
+        order.state, order.version, order.ordered_on, order.case.state = "in_transit", version + 1, self.today, "in_transit"
+        order.reference = self.post("order", order.case.legs(RESERVED, IN_TRANSIT))
+        self.referred[order.reference] = order
+
+    def check_approval(self, order: Order, *, caller: str, version: int) -> None:
         self._check_step(order, "checked", version=version)
         if caller in (order.maker, order.checker, order.payee.entered_by):
             raise Refused(403, "same-person-twice")
@@ -124,9 +132,6 @@ class Model(Books):
             raise Refused(409, "account-not-current")
         if self.is_frozen(order.case):
             raise Refused(409, "frozen")
-        order.state, order.version, order.ordered_on, order.case.state = "in_transit", version + 1, self.today, "in_transit"
-        order.reference = self.post("order", order.case.legs(RESERVED, IN_TRANSIT))
-        self.referred[order.reference] = order
 
     def reject_order(self, order: Order, *, caller: str, version: int) -> None:
         if version != order.version:

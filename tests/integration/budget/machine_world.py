@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +34,7 @@ _WHOLE = (
     *("head", "balance", "voucher_counter", "fund", "reservation", "held_part", "payable", "payee_account", "payment_order"),
     *("bank_confirmation", "reconciliation", "late_payment", "allotment", "appropriation", "transfer", "reversal", "freeze_order"),
     *("clawback", "clawback_receipt", "closed_year", "quota_document", "quota_payment", "payment_request", "requested_payment"),
-    *("misuse_case", "performance_target", "self_evaluation"),
+    *("misuse_case", "performance_target", "self_evaluation", "payment_acknowledgement"),
 )
 _COUNTED = ("journal", "reservation_history", "outbox", "answer", "payment_request_export", "payment_request_import", "payment_difference")
 _DIGESTS = ", ".join(f"(SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM budget.{table} t) AS {table}" for table in _WHOLE)
@@ -100,13 +100,23 @@ class World:
 
     def post(self, path: str, body: dict[str, Any] | None, *, auth: Staff, key: str, version: int | None) -> httpx.Response:
         type(self).steps += 1
-        headers = {"Idempotency-Key": key} | ({} if version is None else {"If-Match": f'"{version}"'})
-        return self.run(self.client.post(path, json=body, headers=headers, auth=auth))
+        return self.run(self.client.post(path, json=body, headers=_headers(key, version), auth=auth))
+
+    def post_together(self, calls: Sequence[tuple[str, dict[str, Any] | None, Staff, str, int | None]]) -> list[httpx.Response]:
+        """Path, body, caller, key and version of each; all at one moment."""
+
+        async def post_all() -> list[httpx.Response]:
+            return await asyncio.gather(
+                *(self.client.post(path, json=body, headers=_headers(key, version), auth=auth) for path, body, auth, key, version in calls)
+            )
+
+        type(self).steps += len(calls)
+        return self.run(post_all())
 
     def post_spaced(self, path: str, body: dict[str, Any] | None, *, auth: Staff, key: str, version: int | None) -> httpx.Response:
         """The same said in other bytes: to an idempotency key that is other content."""
         type(self).steps += 1
-        headers = {"Idempotency-Key": key, "Content-Type": "application/json"} | ({} if version is None else {"If-Match": f'"{version}"'})
+        headers = {"Content-Type": "application/json", **_headers(key, version)}
         return self.run(self.client.post(path, content=json.dumps(body or {}, indent=1), headers=headers, auth=auth))
 
     def get(self, path: str, *, auth: Staff, **params: str | int) -> dict[str, Any]:
@@ -141,6 +151,10 @@ class World:
         seq, chain = verify_journal(exported.content, folder=self.folder)
         assert chain == self.value("SELECT encode(chain, 'hex') FROM budget.head")
         return seq
+
+
+def _headers(key: str, version: int | None) -> dict[str, str]:
+    return {"Idempotency-Key": key} | ({} if version is None else {"If-Match": f'"{version}"'})
 
 
 def verify_journal(exported: bytes, *, folder: Path) -> tuple[int, str]:

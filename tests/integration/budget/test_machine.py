@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.integration.budget.machine_award_acts import AWARDS_MAX
+from tests.integration.budget.machine_batch_acts import BATCH_FLAWS, BatchActs
 from tests.integration.budget.machine_paper_acts import FLAWS
 from tests.integration.budget.machine_world import World
-from tests.integration.budget.machine_year_acts import YearActs
 from tests.runtime import TemplateDatabase
 
 STEPS_IN_CI = 2_000
@@ -28,6 +28,7 @@ PICK = st.integers(0, 255)
 FEN = st.sampled_from([1, 700, 25_000, 40_000, 60_000, 100_000, 250_000])
 FLIP = st.booleans()
 WRONG = st.sampled_from([False, False, False, True])
+SIZE = st.sampled_from([1, 3, 8])
 # What a district or the treasury says of payments: which, its outcome, and what is wrong with the row.
 FLAWS_OF_ROWS = ("none", "none", "none", "amount", "payee", "stranger", "early", "tomorrow", "same_voucher")
 ROWS = st.lists(st.tuples(PICK, st.sampled_from(["paid", "paid", "returned"]), st.sampled_from(FLAWS_OF_ROWS)), min_size=1, max_size=4)
@@ -35,14 +36,14 @@ FLAWS_OF_MISUSE = st.sampled_from(["none", "none", "none", "none", "too_much", "
 
 
 class Machine(RuleBasedStateMachine):
-    """Each rule is one call or one event; `YearActs` and those it goes on from predict its answer, send it and compare."""
+    """Each rule is one call or one event; `BatchActs` and those it goes on from predict its answer, send it and compare."""
 
     template: TemplateDatabase
 
     def __init__(self) -> None:
         super().__init__()
         self.world = World(self.template)
-        self.acts = YearActs(self.world)
+        self.acts = BatchActs(self.world)
 
     @initialize(fen=st.sampled_from([100_000, 300_000, 3_000_000]), by_quota=FLIP, pick=PICK)
     def begin(self, fen: int, by_quota: bool, pick: int) -> None:
@@ -119,6 +120,25 @@ class Machine(RuleBasedStateMachine):
     @rule(pick=PICK)
     def send_many(self, pick: int) -> None:
         self.acts.send_many(pick)
+
+    @precondition(lambda self: self.acts.model.cases)
+    @rule(pick=PICK, size=SIZE, flaw=st.sampled_from(BATCH_FLAWS))
+    def order_many(self, pick: int, size: int, flaw: str) -> None:
+        self.acts.order_many(pick, size=size, flaw=flaw)
+
+    @precondition(lambda self: self.acts.model.orders)
+    @rule(pick=PICK, step=st.sampled_from(["check", "check", "approve"]), size=SIZE, flaw=st.sampled_from(BATCH_FLAWS), everybody=WRONG)
+    def step_many(self, pick: int, step: str, size: int, flaw: str, everybody: bool) -> None:
+        self.acts.step_many(pick, step=step, size=size, flaw=flaw, everybody=everybody)
+
+    @rule(pick=PICK, size=st.sampled_from([3, 7]))
+    def pay_many(self, pick: int, size: int) -> None:
+        self.acts.pay_many(pick, size=size)
+
+    @precondition(lambda self: self.acts.model.orders)
+    @rule(pick=PICK, size=SIZE)
+    def approve_together(self, pick: int, size: int) -> None:
+        self.acts.approve_together(pick, size=size)
 
     @precondition(lambda self: self.acts.of("in_transit"))
     @rule(pick=PICK)
@@ -285,7 +305,7 @@ def test_as_many_awards_as_may_be_in_one_call_are_answered_as_the_model_does_and
 ) -> None:
     world = World(template_database)
     try:
-        acts = YearActs(world)
+        acts = BatchActs(world)
         acts.appropriate(year=2024, fen=300_000)
 
         acts.reserve_many(0, size=AWARDS_MAX, mode=mode)
