@@ -1,11 +1,16 @@
 """Settings that every service has, from environment variables alone; secrets have no defaults."""
 
+import base64
+import binascii
+import hashlib
 from enum import StrEnum
 from pathlib import Path
 
 from pydantic import Field, PostgresDsn, SecretStr, model_validator
 
 from shared.broker import BrokerSettings, SecurityProtocol
+
+KEY_BYTES = 32
 
 
 class Profile(StrEnum):
@@ -63,3 +68,27 @@ class Settings(BrokerSettings):
     def dsn(self) -> str:
         """The same database for asyncpg itself (relay, leases)."""
         return self.database_url.get_secret_value().replace("postgresql+asyncpg://", "postgresql://", 1)
+
+    def key(self, written: SecretStr | None, *, name: str, purpose: str) -> bytes:
+        """`KEY_BYTES` bytes from their base64. Raises ValueError for what is not that, and in production where it is missing.
+
+        Elsewhere a missing key is made for its purpose from what a developer's machine keeps: its database password, though not its port. What
+        was sealed or marked with it stays good after a restart.
+        """
+        if written is not None:
+            return key_bytes(written.get_secret_value(), name=name)
+        if self.profile is Profile.PRODUCTION:
+            raise ValueError(f"{name} is missing: base64 of {KEY_BYTES} random bytes")
+        password = self.dsn.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        return hashlib.sha256(f"{purpose} {password}".encode()).digest()
+
+
+def key_bytes(written: str, *, name: str) -> bytes:
+    """Raises ValueError, which never shows what was written."""
+    try:
+        key = base64.b64decode(written, validate=True)
+    except binascii.Error:
+        raise ValueError(f"{name} is not base64") from None
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"{name} must be base64 of {KEY_BYTES} bytes")
+    return key
