@@ -42,8 +42,12 @@ Cursor: TypeAlias = Annotated[str | None, Query(max_length=500, description="nex
 
 def page_of(rows: Sequence[RowT], *, rows_max: int, view: Callable[[RowT], RowView], place: Callable[[RowT], Place]) -> Page[RowView]:
     """`rows` has up to `rows_max` + 1: the one beyond is not shown, it says that a next page follows. `place` is what a cursor holds of a row."""
-    shown = rows[:rows_max]
-    return Page(rows=[view(row) for row in shown], next_cursor=write_cursor(*place(shown[-1])) if len(rows) > rows_max else None)
+    return Page(rows=[view(row) for row in rows[:rows_max]], next_cursor=next_cursor(rows, rows_max=rows_max, place=place))
+
+
+def next_cursor(rows: Sequence[RowT], *, rows_max: int, place: Callable[[RowT], Place]) -> str | None:
+    """Of a page that shows the first `rows_max` of `rows`; None where there is none beyond."""
+    return write_cursor(*place(rows[rows_max - 1])) if len(rows) > rows_max else None
 
 
 def write_cursor(*values: str | int | UUID | date) -> str:

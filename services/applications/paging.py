@@ -17,17 +17,10 @@ class Place(NamedTuple):
         return write_cursor(*self)
 
 
-class LastOfDay(NamedTuple):
-    day: date
-    id: UUID
-
-    def written(self) -> str:
-        return write_cursor(*self)
-
-
-def day_and_id_of_last(cursor: str | None) -> LastOfDay | None:
+def day_and_id_of_last(cursor: str | None) -> tuple[date, UUID] | None:
+    """Of the last row of the page before; None for the first page."""
     values = read_cursor(cursor, date, UUID)
-    return None if values is None else LastOfDay(*values)
+    return None if values is None else (values[0], values[1])
 
 
 def place_after(changed_after: str) -> Place:

@@ -25,7 +25,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, next_cursor
 from shared.uscc import Uscc
 from shared.web import IfMatch, Live, Wire, etag, require_version, router
 
@@ -201,9 +201,9 @@ async def list_applications(
             "row_reference": row_reference,
             "portal_number": portal_number,
         }
-        rows = await queries.list_applications(tx, caller=caller, filters=filters, after=id_of_last(cursor), limit=limit)
-        views = await _views(tx, rows, reader=caller)
-    return Page(rows=views, next_cursor=write_cursor(str(rows[-1].id)) if len(rows) == limit else None)
+        rows = await queries.applications_after(tx, caller=caller, filters=filters, after_id=id_of_last(cursor), rows_max=limit + 1)
+        views = await _views(tx, rows[:limit], reader=caller)
+    return Page(rows=views, next_cursor=next_cursor(rows, rows_max=limit, place=lambda row: (row.id,)))
 
 
 async def _views(tx: Tx, rows: Sequence[AnyRow], *, reader: Caller) -> list[ApplicationView]:

@@ -37,14 +37,14 @@ async def get_application(tx: Tx, *, application_id: UUID, caller: Caller) -> An
     return row
 
 
-async def list_applications(tx: Tx, *, caller: Caller, filters: Mapping[str, Any], after: UUID | None, limit: int) -> Sequence[AnyRow]:
+async def applications_after(tx: Tx, *, caller: Caller, filters: Mapping[str, Any], after_id: UUID | None, rows_max: int) -> Sequence[AnyRow]:
     """In the order of filing."""
-    statement = select(application).where(*visible_to(caller)).order_by(application.c.id).limit(limit)
+    statement = select(application).where(*visible_to(caller)).order_by(application.c.id).limit(rows_max)
     for name in FILTERS:
         if filters.get(name) is not None:
             statement = statement.where(application.c[name] == filters[name])
-    if after is not None:
-        statement = statement.where(application.c.id > after)
+    if after_id is not None:
+        statement = statement.where(application.c.id > after_id)
     return (await tx.execute(statement)).all()
 
 

@@ -11,14 +11,14 @@ from services.applications.intake.commands import Ground
 from services.applications.notice import commands, queries
 from services.applications.notice.queries import Notice
 from services.applications.notice.rules import CASES_PER_NOTICE_MAX
-from services.applications.paging import LastOfDay, day_and_id_of_last
+from services.applications.paging import day_and_id_of_last
 from services.applications.policy.in_use import catalogue
 from shared.auth import anyone, may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.live import Live as LiveState
-from shared.paging import Cursor, Limit, Page
+from shared.paging import Cursor, Limit, Page, page_of
 from shared.visible import Visible
 from shared.web import Live, Wire, router
 
@@ -96,13 +96,14 @@ async def supersede_notice(
 
 @notices.get("/v1/notices", summary="Public notices, newest first | 公示公告")
 async def list_notices(_: Annotated[None, anyone()], live: Live, limit: Limit = 20, cursor: Cursor = None) -> Page[PublishedNotice]:
-    after = day_and_id_of_last(cursor)
     async with live.snapshot() as tx:
-        rows = await queries.list_notices(tx, after=after, limit=limit)
+        rows = await queries.notices_after(tx, after=day_and_id_of_last(cursor), rows_max=limit + 1)
         cases = await queries.cases_of(tx, notice_ids=[row.id for row in rows])
-    views = [PublishedNotice(**NoticeView.of(Notice.of(row)).model_dump(), cases=[NoticeCaseView.of(case) for case in cases[row.id]]) for row in rows]
-    last = rows[-1] if len(rows) == limit else None
-    return Page(rows=views, next_cursor=LastOfDay(last.first_day, last.id).written() if last else None)
+
+    def view(row: AnyRow) -> PublishedNotice:
+        return PublishedNotice(**NoticeView.of(Notice.of(row)).model_dump(), cases=[NoticeCaseView.of(case) for case in cases[row.id]])
+
+    return page_of(rows, rows_max=limit, view=view, place=lambda row: (row.first_day, row.id))
 
 
 def _ground(live: LiveState) -> Ground:

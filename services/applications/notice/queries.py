@@ -84,9 +84,9 @@ async def marks_of(tx: Tx, *, ids: Sequence[UUID]) -> dict[UUID, tuple[AwardMark
     }
 
 
-async def list_notices(tx: Tx, *, after: tuple[date, UUID] | None, limit: int) -> Sequence[AnyRow]:
+async def notices_after(tx: Tx, *, after: tuple[date, UUID] | None, rows_max: int) -> Sequence[AnyRow]:
     """Newest first."""
-    statement = select(notice).order_by(notice.c.first_day.desc(), notice.c.id.desc()).limit(limit)
+    statement = select(notice).order_by(notice.c.first_day.desc(), notice.c.id.desc()).limit(rows_max)
     if after is not None:
         statement = statement.where(tuple_(notice.c.first_day, notice.c.id) < after)
     return (await tx.execute(statement)).all()

@@ -17,7 +17,7 @@ from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, id_of_last, write_cursor
+from shared.paging import Cursor, Limit, Page, id_of_last, page_of
 from shared.visible import Visible
 from shared.web import IfMatch, Live, Wire, etag, require_version, router
 
@@ -109,9 +109,8 @@ async def list_objections(
 ) -> Page[ObjectionView]:
     filters = {"state": state, "notice_id": notice_id, "application_id": application_id}
     async with live.transaction() as tx:
-        rows = await queries.list_objections(tx, caller=caller, filters=filters, after=id_of_last(cursor), limit=limit)
-    views = [ObjectionView.of(row, case_state=row.case_state) for row in rows]
-    return Page(rows=views, next_cursor=write_cursor(str(rows[-1].id)) if len(rows) == limit else None)
+        rows = await queries.objections_after(tx, caller=caller, filters=filters, after_id=id_of_last(cursor), rows_max=limit + 1)
+    return page_of(rows, rows_max=limit, view=lambda row: ObjectionView.of(row, case_state=row.case_state), place=lambda row: (row.id,))
 
 
 @objections.post("/v1/objections/{objection_id}:decide", response_model=ObjectionView, summary="Decide on an objection | 处理公示异议")

@@ -15,18 +15,18 @@ from shared.db import AnyRow, Tx
 FILTERS = ("state", "notice_id", "application_id")
 
 
-async def list_objections(tx: Tx, *, caller: Caller, filters: Mapping[str, Any], after: UUID | None, limit: int) -> Sequence[AnyRow]:
+async def objections_after(tx: Tx, *, caller: Caller, filters: Mapping[str, Any], after_id: UUID | None, rows_max: int) -> Sequence[AnyRow]:
     """In the order of their entry, each with the state of its case."""
     statement = (
         select(objection, application.c.state.label("case_state"))
         .join(application, application.c.id == objection.c.application_id)
         .where(*visible_to(caller))
         .order_by(objection.c.id)
-        .limit(limit)
+        .limit(rows_max)
     )
     for name in FILTERS:
         if filters.get(name) is not None:
             statement = statement.where(objection.c[name] == filters[name])
-    if after is not None:
-        statement = statement.where(objection.c.id > after)
+    if after_id is not None:
+        statement = statement.where(objection.c.id > after_id)
     return (await tx.execute(statement)).all()

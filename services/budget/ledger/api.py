@@ -19,7 +19,7 @@ from services.budget.snapshot.rules import AsOf, Snapshot, totals_by_name
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow
-from shared.paging import BIGINT_END, Cursor, Limit, number_of_last, write_cursor
+from shared.paging import BIGINT_END, Cursor, Limit, next_cursor, number_of_last
 from shared.web import Live
 from shared.web import router as new_router
 
@@ -193,7 +193,7 @@ async def list_entries(
     page = EntriesView(
         **SnapshotView.of(snapshot).model_dump(),
         rows=[EntryView.of(row) for row in rows[:limit]],
-        next_cursor=write_cursor(rows[limit - 1].seq) if len(rows) > limit else None,
+        next_cursor=next_cursor(rows, rows_max=limit, place=lambda row: (row.seq,)),
     )
     return sealed(page, snapshot=snapshot)
 

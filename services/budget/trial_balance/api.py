@@ -14,7 +14,7 @@ from services.budget.trial_balance.rules import Sides, TrialBalance, TrialRow, t
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import Tx
-from shared.paging import Cursor, Limit, read_cursor, write_cursor
+from shared.paging import Cursor, Limit, next_cursor, read_cursor
 from shared.web import Live
 from shared.web import router as new_router
 
@@ -108,5 +108,5 @@ def _view(found: TrialBalance, *, fiscal_year: int, after_code: str, rows_max: i
         turnover=SidesView.of(found.turnover),
         closing=SidesView.of(found.closing),
         rows=[TrialRowView.of(row) for row in rows[:rows_max]],
-        next_cursor=write_cursor(snapshot.seq, rows[rows_max - 1].code) if len(rows) > rows_max else None,
+        next_cursor=next_cursor(rows, rows_max=rows_max, place=lambda row: (snapshot.seq, row.code)),
     )

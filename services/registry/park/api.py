@@ -16,7 +16,7 @@ from shared.caller import Caller
 from shared.day import Day
 from shared.db import AnyRow
 from shared.idempotency import Once
-from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from shared.paging import Cursor, Limit, Page, next_cursor, read_cursor
 from shared.uscc import Uscc
 from shared.visible import Name
 from shared.web import IfMatch, Live, Wire, etag, require_version
@@ -157,8 +157,8 @@ async def list_parks(
     async with live.snapshot() as tx:
         rows = await queries.parks_after(tx, after_code=after_code, filters=filters, caller=caller, rows_max=limit + 1)
         found = await queries.with_history(tx, rows[:limit])
-    next_cursor = write_cursor(rows[limit - 1].code) if len(rows) > limit else None
-    return Page(rows=[ParkView.of(each) for each in found], next_cursor=next_cursor)
+    end = next_cursor(rows, rows_max=limit, place=lambda row: (row.code,))
+    return Page(rows=[ParkView.of(each) for each in found], next_cursor=end)
 
 
 @router.get("/v1/parks/{code}", summary="Read a park | 查询产业园")

@@ -86,6 +86,15 @@ async def test_notices_are_paged_newest_first(desk: Desk) -> None:
     second = (await desk.client.get("/v1/notices", params={"limit": 2, "cursor": first["next_cursor"]})).json()
 
     assert [each["number"] for each in (*first["rows"], *second["rows"])] == numbers[::-1]
+    assert second["next_cursor"] is None
+
+
+async def test_a_page_of_notices_that_is_full_and_the_last_has_no_cursor(desk: Desk) -> None:
+    await desk.on_notice("row-1")
+
+    page = (await desk.client.get("/v1/notices", params={"limit": 1})).json()
+
+    assert (len(page["rows"]), page["next_cursor"]) == (1, None)
 
 
 @pytest.mark.parametrize("cursor", ["?", write_cursor("2025-13-01", "00000000-0000-7000-8000-000000000000"), write_cursor("2025-09-15", "?")])

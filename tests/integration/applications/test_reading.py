@@ -109,6 +109,15 @@ async def test_a_list_is_filtered_and_paged_without_losing_or_repeating_a_row(de
     assert await seen(desk, auth=OFFICER, state="paid") == []
 
 
+async def test_a_page_that_is_full_and_the_last_has_no_cursor(desk: Desk) -> None:
+    for number in range(2):
+        await desk.file(filing(f"row-{number}"))
+
+    page = (await desk.client.get(PATH, params={"limit": 2}, auth=OFFICER)).json()
+
+    assert (len(page["rows"]), page["next_cursor"]) == (2, None)
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -29,7 +29,7 @@ from shared.idempotency import Once
 from shared.ids import new_id
 from shared.live import open_live
 from shared.money import Fen
-from shared.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from shared.paging import Cursor, Limit, Page, page_of, read_cursor
 from shared.settings import Profile, Settings
 from shared.signature import SignedCall, sign
 from shared.web import IfMatch, Live, Wire, create_app, etag, require_version, router
@@ -124,10 +124,10 @@ async def list_notes(
                 "SELECT id, title, amount_fen, version FROM note WHERE (amount_fen, title) > (:amount_fen, :after)"
                 " AND title = COALESCE(CAST(:title AS text), title) ORDER BY amount_fen, title LIMIT :limit"
             ),
-            {"amount_fen": after[0] if after else 0, "after": after[1] if after else "", "title": title, "limit": limit},
+            {"amount_fen": after[0] if after else 0, "after": after[1] if after else "", "title": title, "limit": limit + 1},
         )
         rows = [NoteView.model_validate(row, from_attributes=True) for row in found]
-    return Page(rows=rows, next_cursor=write_cursor(rows[-1].amount_fen, rows[-1].title) if len(rows) == limit else None)
+    return page_of(rows, rows_max=limit, view=lambda row: row, place=lambda row: (row.amount_fen, row.title))
 
 
 @notes.get("/v1/bugs", summary="Fail | 出错")

@@ -2,29 +2,13 @@
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
-import pytest
 import structlog
-
-from shared.observability import set_up
-from shared.settings import Settings
 
 SECRET = "a token in a local variable"
 PERSON = "Zhang San"
-SETTINGS = {"service": "registry", "profile": "test", "database_url": "postgresql://a:b@c/d", "kafka_bootstrap": "k:1", "city_file": "city.toml"}
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    written = io.StringIO()
-    before = structlog.get_config()
-    set_up(Settings.model_validate(SETTINGS))
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=written), cache_logger_on_first_use=False)
-    yield written
-    structlog.configure(**before)
 
 
 def fail() -> None:

@@ -2,31 +2,17 @@
 
 import io
 import json
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import structlog
 from prometheus_client import REGISTRY
 
-from shared.observability import current_trace_id, current_traceparent, set_up
-from shared.settings import Settings
+from shared.observability import current_trace_id, current_traceparent
 from shared.tracing import TraceMiddleware
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PATTERN = "/v1/people/{person_name}"
-SETTINGS = {"service": "registry", "profile": "test", "database_url": "postgresql://a:b@c/d", "kafka_bootstrap": "k:1", "city_file": "city.toml"}
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    written = io.StringIO()
-    before = structlog.get_config()
-    set_up(Settings.model_validate(SETTINGS))
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=written), cache_logger_on_first_use=False)
-    yield written
-    structlog.configure(**before)
 
 
 async def seen_by(*traceparents: str, route: str = PATTERN, fails: bool = False) -> list[str | None]:
