@@ -73,7 +73,7 @@ class PaymentConfirmed(MoneyEvent):
 
 
 class PaymentReturned(MoneyEvent):
-    """The bank sent the money back: it is reserved for the same case again."""
+    """The bank sent the money back, or its approval was withdrawn before it left: it is reserved for the same case again."""
 
     type: ClassVar[str] = "budget.payment_returned.v1"
 

@@ -1,4 +1,4 @@
-"""HTTP edge of approvals of payment orders: one by one, those that arrive together being written together, or many in one call."""
+"""HTTP edge of approvals of payment orders: one by one, those that arrive together being written together, or many in one call; and taken back."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,9 +12,9 @@ from pydantic import Field
 
 from services.budget.approval import commands, queries
 from services.budget.approval.commands import Approval, Ordered
-from services.budget.edge import act_of, example
+from services.budget.edge import Document, act_of, example
 from services.budget.payee.rules import without_numbers
-from services.budget.payment.api import OrderResults, PaymentOrderView
+from services.budget.payment.api import OrderResults, PaymentOrderView, answer_step
 from services.budget.payment.commands import Answer, Step
 from services.budget.payment.rules import ORDERS_PER_CALL_MAX
 from services.budget.policy import paying
@@ -63,6 +63,15 @@ class ApprovePaymentOrders(Wire):
     model_config = example(orders=[{"payment_order_id": _ID, "version": 2}])
 
     orders: list[ApproveListed] = Field(min_length=1, max_length=ORDERS_PER_CALL_MAX)
+
+
+class WithdrawApproval(Wire):
+    """The applicant is told the reason; account numbers in it are cut down."""
+
+    model_config = example(document="财支撤〔2025〕3号", reason="按审计机关要求暂停支付")
+
+    document: Document
+    reason: Reason
 
 
 class ApprovalCall(NamedTuple):
@@ -122,6 +131,28 @@ async def approve_payment_orders(
         approvals = [ApprovalCall(step, caller, once, trace).approval(moment) for step in steps]
         answers = await commands.approve_orders(tx, approvals, paying=paying.current())
         return await once.keep(tx, OrderResults.of(answers, status="changed"), status=200)
+
+
+@router.post(
+    "/v1/payment-orders/{payment_order_id}:withdraw",
+    response_model=PaymentOrderView,
+    summary="Take an approval back before anybody was asked to pay | 撤回支付审批（财政）",
+)
+async def withdraw_payment_order(
+    payment_order_id: UUID,
+    body: WithdrawApproval,
+    caller: Annotated[Caller, may("payment-orders:withdraw")],
+    once: Once,
+    version: IfMatch,
+    live: Live,
+) -> Response:
+    async with live.transaction() as tx:
+        if (answer := await once.first_answer(tx)) is not None:
+            return answer
+        step, act = Step(order_id=payment_order_id, version=version), act_of(once, moment=live.now())
+        reason = without_numbers(body.reason)
+        withdrawn = await commands.withdraw_approval(tx, step, document=body.document, reason=reason, caller=caller, act=act)
+        return await answer_step(tx, withdrawn, once=once, status=200)
 
 
 async def _approve_together(live: LiveState, calls: Sequence[ApprovalCall]) -> list[Response | Exception]:

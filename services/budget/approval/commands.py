@@ -1,4 +1,7 @@
-"""Writes about approvals of payment orders: behind the lock of the books, or decided on what was read and written by one statement."""
+"""Writes about approvals of payment orders: behind the lock of the books, or decided on what was read and written by one statement.
+
+Also what takes one back, while nobody was asked to pay.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +17,9 @@ from services.budget.entry.rules import Voucher
 from services.budget.freeze.queries import in_force
 from services.budget.freeze.rules import Freeze, check_case_free
 from services.budget.ledger import commands as ledger
-from services.budget.ledger.rules import Act, CaseMoney, Kind, Posting, Signers, move
+from services.budget.ledger.rules import AccountName, Act, CaseMoney, Kind, Posting, Signers, move, return_money
 from services.budget.payment import rules
-from services.budget.payment.commands import Answer, Step, judge_steps, lock_orders, order_of, shown_orders
+from services.budget.payment.commands import Answer, Step, judge_steps, jurisdictions_of, lock_orders, order_of, shown_orders
 from services.budget.payment.rules import Approvable, OrderState
 from services.budget.payment.tables import payment_acknowledgement
 from services.budget.policy.paying import Caution, Paying
@@ -26,13 +29,19 @@ from shared import outbox
 from shared.caller import Caller
 from shared.db import AnyRow, Tx, fetch
 from shared.errors import Refusal
-from shared.events.budget import PaymentOrdered
+from shared.events.budget import PaymentOrdered, PaymentReturned
 
 _ACKNOWLEDGE = insert(payment_acknowledgement)
 _APPROVE = text("""
 UPDATE payment_order o SET state = 'in_transit', approver = c.approver, approved_at = :at, ordered_on = :on, bank_reference = c.voucher,
     version = version + 1
 FROM unnest(CAST(:ids AS uuid[]), CAST(:vouchers AS text[]), CAST(:approvers AS text[])) AS c (id, voucher, approver) WHERE o.id = c.id
+""")
+_IS_SENT_ON = text("""
+SELECT EXISTS (SELECT FROM quota_payment WHERE payment_order_id = :id) OR EXISTS (SELECT FROM requested_payment WHERE payment_order_id = :id)
+""")
+_WITHDRAW = text("""
+UPDATE payment_order SET state = 'withdrawn', rejected_by = :by, reason = :reason, returned_on = :on, version = version + 1 WHERE id = :id
 """)
 _APPEND = "SELECT append_approvals($1, $2, $3, $4, $5::entry_row[], $6::account_row[], $7, $8, $9::approval_row[], $10::event_row[])"
 # The books or an order are not as they were read, a constraint knows better, or two transactions met: nothing was written.
@@ -138,6 +147,29 @@ async def append_approvals(tx: Tx, decided: Decided, *, answers: Sequence[tuple[
     await fetch(tx, _APPEND, *decided.bookings, approvals, announced)
 
 
+async def withdraw_approval(tx: Tx, step: Step, *, document: str, reason: str, caller: Caller, act: Act) -> Answer:
+    """撤回: the money is reserved for its case again, and the case payable by a new order. Whoever asks for payment locks the books before too."""
+    await lock_books(tx)
+    locked = await lock_orders(tx, [step])
+    is_sent_on: bool = (await tx.execute(_IS_SENT_ON, {"id": step.order_id})).scalar_one()
+
+    def check(_place: int) -> None:
+        order = order_of(locked[step.order_id])
+        rules.check_withdrawing(order, version=step.version, is_sent_on=is_sent_on, withdrawn_by=act.caller)
+
+    judged = judge_steps([step], found=jurisdictions_of(locked), callers=[caller], check=check)
+    if not isinstance(judged[0], Refusal):
+        row = locked[step.order_id]
+        money, signers = waiting.case_money(row), Signers(maker=row.maker, checker=row.checker, approver=act.caller)
+        posting = return_money(money, was=AccountName.IN_TRANSIT, document=document, effective_on=act.on, signers=signers)
+        (voucher,) = await ledger.post_entries(tx, [posting], act=act)
+        await tx.execute(_WITHDRAW, {"id": row.id, "by": act.caller, "reason": reason, "on": act.on})
+        await waiting.mark(tx, [money], state=ReservationState.RESERVED, what="withdrawn", reasons=[reason], act=act)
+        await outbox.append(tx, PaymentReturned(**_facts(row.id, money, voucher=voucher, act=act), reason=reason))
+    (answer,) = await shown_orders(tx, judged)
+    return answer
+
+
 def was_decided_on_the_past(error: asyncpg.PostgresError) -> bool:
     """Whether the same is worth deciding again behind the lock."""
     return str(error.sqlstate).startswith(_DECIDED_ON_THE_PAST)
@@ -220,13 +252,17 @@ def _caution(money: CaseMoney, *, paying: Mapping[str, Paying]) -> Caution | Non
 
 
 def _event(found: Approvable, *, voucher: str, act: Act) -> PaymentOrdered:
-    return PaymentOrdered(
-        application_id=found.money.application_id,
-        proposal_id=found.money.proposal_id,
-        amount_fen=found.money.amount_fen,
-        fiscal_year=found.money.fiscal_year,
-        payment_order_id=found.order.id,
-        voucher=voucher,
-        happened_at=act.at,
-        happened_on=act.on,
-    )
+    return PaymentOrdered(**_facts(found.order.id, found.money, voucher=voucher, act=act))
+
+
+def _facts(order_id: UUID, money: CaseMoney, *, voucher: str, act: Act) -> dict[str, Any]:
+    return {
+        "application_id": money.application_id,
+        "proposal_id": money.proposal_id,
+        "amount_fen": money.amount_fen,
+        "fiscal_year": money.fiscal_year,
+        "payment_order_id": order_id,
+        "voucher": voucher,
+        "happened_at": act.at,
+        "happened_on": act.on,
+    }

@@ -173,7 +173,7 @@ def _judge(row: BankRow, *, issue: Issue | None, said_by: Route, on: date) -> Ef
         )
     if is_late_payment(row, issue=issue):
         # A return closes its bank reference: what comes later under it may be money that was paid after all.
-        raise PaymentClosed(f"It was returned on {issue.returned_on}.", detail_zh=f"该笔已于{issue.returned_on}退回。")
+        raise PaymentClosed(f"It was returned or withdrawn on {issue.returned_on}.", detail_zh=f"该笔已于{issue.returned_on}退回或撤回。")
     if row.amount_fen is not None and row.amount_fen != issue.amount_fen:
         raise AmountDiffers(
             f"The bank says {yuan_text(row.amount_fen)} yuan, {yuan_text(issue.amount_fen)} yuan were ordered.",
@@ -208,7 +208,7 @@ def _returned(row: BankRow, issue: Issue) -> Effect:
     if issue.state is OrderState.PAID:
         _check_after_payment(row, issue=issue)
         return Effect.RETURN_PAID
-    raise PaymentClosed(f"It was reported returned on {issue.returned_on} before.", detail_zh=f"该笔此前已于{issue.returned_on}退回。")
+    raise PaymentClosed(f"It was returned or withdrawn on {issue.returned_on} before.", detail_zh=f"该笔此前已于{issue.returned_on}退回或撤回。")
 
 
 def _check_after_payment(row: BankRow, *, issue: Issue) -> None:
@@ -222,5 +222,5 @@ def _check_after_payment(row: BankRow, *, issue: Issue) -> None:
 
 
 def is_late_payment(row: BankRow, *, issue: Issue) -> bool:
-    """News that what was returned was paid after all; the day on which it was first paid is no news."""
-    return row.outcome is BankOutcome.PAID and issue.state is OrderState.RETURNED and issue.paid_on != row.settled_on
+    """News that what was returned or withdrawn was paid after all; the day on which it was first paid is no news."""
+    return row.outcome is BankOutcome.PAID and issue.state in (OrderState.RETURNED, OrderState.WITHDRAWN) and issue.paid_on != row.settled_on

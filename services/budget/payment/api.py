@@ -82,7 +82,10 @@ class PayeeView(BaseModel):
 
 
 class PaymentOrderView(BaseModel):
-    """`issue` 2 and more follow a bank return or a rejection. `bank_reference` is the voucher of the approval: the bank's file names it."""
+    """`issue` 2 and more follow a bank return, a rejection or a withdrawal, whose day is `returned_on`, and whose person `rejected_by`.
+
+    `bank_reference` is the voucher of the approval: the bank's file names it.
+    """
 
     id: UUID
     application_id: UUID
@@ -175,7 +178,7 @@ async def make_payment_order(body: MakePaymentOrder, caller: Annotated[Caller, m
         if (answer := await once.first_answer(tx)) is not None:
             return answer
         (made,) = await commands.make_orders(tx, [body.application_id], caller=caller, act=act_of(once, moment=live.now()))
-        return await _keep(tx, made, once=once, status=201)
+        return await answer_step(tx, made, once=once, status=201)
 
 
 @router.post("/v1/payment-orders:batch", response_model=OrderResults, summary="Make up to 300 payment orders | 批量提交支付申请（经办）")
@@ -240,7 +243,7 @@ async def check_payment_order(
         step = Step(order_id=payment_order_id, version=version, number=body.account_number)
         act = act_of(once, moment=live.now())
         (checked,) = await commands.check_orders(tx, [step], seal=seal_of(live), caller=caller, act=act)
-        return await _keep(tx, checked, once=once, status=200)
+        return await answer_step(tx, checked, once=once, status=200)
 
 
 @router.post("/v1/payment-orders:check-batch", response_model=OrderResults, summary="Check up to 300 orders | 批量复核支付申请")
@@ -272,10 +275,10 @@ async def reject_payment_order(
         step = Step(order_id=payment_order_id, version=version)
         reason = without_numbers(body.reason)
         rejected = await commands.reject_order(tx, step, reason=reason, caller=caller, act=act_of(once, moment=live.now()))
-        return await _keep(tx, rejected, once=once, status=200)
+        return await answer_step(tx, rejected, once=once, status=200)
 
 
-async def _keep(tx: Tx, answer: Answer, *, once: Attempt, status: int) -> Response:
+async def answer_step(tx: Tx, answer: Answer, *, once: Attempt, status: int) -> Response:
     """The answer of a call about one order, where a refusal is the call's own."""
     if isinstance(answer, Refusal):
         raise answer

@@ -16,7 +16,11 @@ ORDERS_PER_CALL_MAX = 300
 
 
 class OrderState(StrEnum):
-    """One issue of a payment. `REJECTED` by checker or approver, `CANCELLED` with the money it was for; both leave the case payable or not at all."""
+    """One issue of a payment.
+
+    `REJECTED` by checker or approver, `WITHDRAWN` after its approval and before anybody was asked to pay it, `CANCELLED` with the money it was
+    for; all leave the case payable or not at all.
+    """
 
     MADE = "made"
     CHECKED = "checked"
@@ -24,6 +28,7 @@ class OrderState(StrEnum):
     PAID = "paid"
     RETURNED = "returned"
     REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
     CANCELLED = "cancelled"
 
 
@@ -35,6 +40,7 @@ _STATE_ZH = {
     OrderState.PAID: "已支付",
     OrderState.RETURNED: "银行退回",
     OrderState.REJECTED: "已退回经办",
+    OrderState.WITHDRAWN: "审批已撤回",
     OrderState.CANCELLED: "已取消",
 }
 
@@ -111,6 +117,14 @@ class SamePersonTwice(Forbidden):
     title_zh = "经办、复核、审批须为不同人员"
     remedy_en = "Let a colleague take this step."
     remedy_zh = "请由其他人员办理此环节。"
+
+
+class PaymentUnderWay(Conflict):
+    code = "payment-under-way"
+    title_en = "Somebody was asked to pay it"
+    title_zh = "该笔支付已送出"
+    remedy_en = "Ask the treasury or the district not to pay it; its return is booked when they report it."
+    remedy_zh = "请联系国库或区市财政停止支付，待其报回退回结果后入账。"
 
 
 class NamedTwice(Refusal):
@@ -219,6 +233,15 @@ def check_rejecting(order: Order, *, version: int, rejected_by: str) -> None:
     if order.state not in (OrderState.MADE, OrderState.CHECKED):
         raise _not_allowed(order)
     if rejected_by == order.maker:
+        raise _same_person()
+
+
+def check_withdrawing(order: Order, *, version: int, is_sent_on: bool, withdrawn_by: str) -> None:
+    """Only while nobody was asked to pay it; by somebody who may have approved it, and neither made nor checked it."""
+    _check_step(order, version=version, expected=OrderState.IN_TRANSIT)
+    if is_sent_on:
+        raise PaymentUnderWay("It was handed down to a district or asked of the treasury.", detail_zh="该笔支付已随指标文件下达或已向国库请款。")
+    if withdrawn_by in (order.maker, order.checker):
         raise _same_person()
 
 

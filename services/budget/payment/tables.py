@@ -72,11 +72,12 @@ payment_order = Table(
     Column("reason", Text),
     Column("version", Integer, nullable=False),
     ForeignKeyConstraint(["application_id", "proposal_id"], [reservation.c.application_id, reservation.c.proposal_id]),
-    CheckConstraint("state IN ('made', 'checked', 'in_transit', 'paid', 'returned', 'rejected', 'cancelled')", name="state_known"),
+    CheckConstraint("state IN ('made', 'checked', 'in_transit', 'paid', 'returned', 'rejected', 'withdrawn', 'cancelled')", name="state_known"),
     CheckConstraint("amount_fen > 0", name="amount_positive"),
     CheckConstraint("maker <> checker AND checker <> approver AND maker <> approver", name="four_eyes"),
     CheckConstraint(
-        "state NOT IN ('in_transit', 'paid', 'returned') OR num_nulls(checker, approver, bank_reference, ordered_on) = 0", name="ordered_is_signed"
+        "state NOT IN ('in_transit', 'paid', 'returned', 'withdrawn') OR num_nulls(checker, approver, bank_reference, ordered_on) = 0",
+        name="ordered_is_signed",
     ),
     UniqueConstraint("application_id", "proposal_id", "issue"),
     UniqueConstraint("bank_reference"),

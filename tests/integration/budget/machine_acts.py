@@ -52,14 +52,15 @@ class Acts(AwardActs):
         self._step(chosen(self.model.orders, pick), step=step, everybody=everybody, stale=stale)
 
     def _step(self, order: Order, *, step: str, everybody: bool = False, stale: bool = False) -> None:
-        auth = EVERYBODY if everybody else APPROVER if step == "approve" else CHECKER
+        auth = EVERYBODY if everybody else APPROVER if step in ("approve", "withdraw") else CHECKER
         version = order.version + stale
-        does = {"check": Model.check_order, "approve": Model.approve_order, "reject": Model.reject_order}[step]
+        does = lambda model, _: getattr(model, f"{step}_order")(order, caller=NAMES[auth], version=version)  # noqa: E731
         # A ground is taken also where none is asked for.
         ground = {"acknowledgement": "有批复文件"} if self.count % 3 == 0 else None
-        body = {"check": {"account_number": ACCOUNT_NUMBER}, "approve": ground, "reject": {"reason": "户名不符"}}[step]
+        body = {"check": {"account_number": ACCOUNT_NUMBER}, "approve": ground, "reject": {"reason": "户名不符"}}
+        body["withdraw"] = {"document": self.document(), "reason": "暂停支付"}
         path = f"/v1/payment-orders/{order.id}:{step}"
-        answer = self.act(path, body, lambda model, _: does(model, order, caller=NAMES[auth], version=version), auth=auth, version=version)
+        answer = self.act(path, body[step], does, auth=auth, version=version)
         if answer is not None:
             self._compare_order(answer, order)
 
@@ -148,7 +149,14 @@ class Acts(AwardActs):
         self.act(f"/v1/clawbacks/{clawback.id}:receive", body, does, version=version)
 
     def remit(self, pick: int, *, stale: bool) -> None:
-        self._remit(chosen(self.model.clawbacks, pick), stale=stale)
+        """Of what came in; where nothing was ordered back yet, that and its receipt come first."""
+        if not self.model.clawbacks:
+            self.order_clawback(pick, fen=700, dry_run=False)
+        for clawback in self.model.clawbacks[-1:]:
+            if not clawback.to_remit_fen:
+                self.receive(pick, fen=700, stale=False, early=False)
+        if self.model.clawbacks:
+            self._remit(chosen(self.model.clawbacks, pick), stale=stale)
 
     def _remit(self, clawback: Clawback, *, stale: bool = False) -> None:
         version = clawback.version + stale

@@ -105,7 +105,7 @@ class Model(Books):
         return order
 
     def check_order(self, order: Order, *, caller: str, version: int, is_mistyped: bool = False) -> None:
-        self._check_step(order, "made", version=version)
+        self.check_step(order, "made", version=version)
         if caller in (order.maker, order.payee.entered_by):
             raise Refused(403, "same-person-twice")
         if self.has_late(order.case.application):
@@ -123,7 +123,7 @@ class Model(Books):
         self.referred[order.reference] = order
 
     def check_approval(self, order: Order, *, caller: str, version: int) -> None:
-        self._check_step(order, "checked", version=version)
+        self.check_step(order, "checked", version=version)
         if caller in (order.maker, order.checker, order.payee.entered_by):
             raise Refused(403, "same-person-twice")
         if self.has_late(order.case.application):
@@ -142,7 +142,7 @@ class Model(Books):
             raise Refused(403, "same-person-twice")
         order.state, order.version = "rejected", version + 1
 
-    def _check_step(self, order: Order, state: str, *, version: int) -> None:
+    def check_step(self, order: Order, state: str, *, version: int) -> None:
         if order.state != state:
             raise Refused(409, "step-not-allowed")
         if order.version != version:
@@ -161,7 +161,7 @@ class Model(Books):
             return "refused"
         if order is None or self.route(order) != said_by:
             return self._set_aside(kept, caller)
-        if (outcome, order.state) == ("paid", "returned") and order.paid_on != settled_on:
+        if outcome == "paid" and order.state in ("returned", "withdrawn") and order.paid_on != settled_on:
             if not any((late.order, late.settled_on, late.fen) == (order, settled_on, fen) for late in self.lates):
                 self.lates.append(Late(order, settled_on, fen, self.receivers.get(kept, caller)))
             return self._set_aside(kept, caller)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from tests.integration.budget.machine_books import CAPS_FEN, YEARS, Refused
+from tests.integration.budget.machine_books import CAPS_FEN, IN_TRANSIT, RESERVED, YEARS, Refused
 from tests.integration.budget.machine_matters import Clawback, Misuse, Order, Quota, Report, Request, SheetRow, Target
 from tests.integration.budget.machine_model import Model
 
@@ -28,6 +28,16 @@ class PaperModel(Model):
         judged |= {each: "named-twice" for each in order_ids if order_ids.count(each) > 1}
         if unfit := [{"payment_order_id": each, "code": why} for each, why in judged.items() if why]:
             raise Refused(409, code, told={"orders": unfit})
+
+    def withdraw_order(self, order: Order, *, caller: str, version: int) -> None:
+        """While nobody was asked to pay it."""
+        self.check_step(order, "in_transit", version=version)
+        if order.way:
+            raise Refused(409, "payment-under-way")
+        if caller in (order.maker, order.checker):
+            raise Refused(403, "same-person-twice")
+        order.state, order.version, order.returned_on, order.case.state = "withdrawn", version + 1, self.today, "reserved"
+        self.post("return", order.case.legs(IN_TRANSIT, RESERVED))
 
     # Handed down to a district.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Coroutine, Mapping, Sequence
@@ -9,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import asyncpg
 import httpx
@@ -28,6 +29,7 @@ from tests.integration.budget.machine_model import QUOTA_LINE
 from tests.runtime import Database, TemplateDatabase, cloned_database
 
 T = TypeVar("T")
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f-]{27}")
 FIRST_DAY = datetime.fromisoformat("2024-09-16T10:00:00+08:00")
 # What a refused call must leave as it was, row by row; of what only grows, how many rows there are.
 _WHOLE = (
@@ -66,6 +68,7 @@ class World:
     """Opened for one example and closed after it."""
 
     steps = 0
+    verbs: ClassVar[set[str]] = set()
 
     def __init__(self, template: TemplateDatabase) -> None:
         self.loop = asyncio.new_event_loop()
@@ -100,6 +103,7 @@ class World:
 
     def post(self, path: str, body: dict[str, Any] | None, *, auth: Staff, key: str, version: int | None) -> httpx.Response:
         type(self).steps += 1
+        self.verbs.add(_UUID.sub("*", path.partition("?")[0]))
         return self.run(self.client.post(path, json=body, headers=_headers(key, version), auth=auth))
 
     def post_together(self, calls: Sequence[tuple[str, dict[str, Any] | None, Staff, str, int | None]]) -> list[httpx.Response]:

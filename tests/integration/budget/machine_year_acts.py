@@ -47,6 +47,9 @@ class YearActs(PaperActs):
         self._move_to(min(self.model.today + timedelta(days=days), date(self.model.today.year, 12, 31)))
 
     def _move_to(self, day: date) -> None:
+        """Not to the morning of the same day: what is done next would be of a moment before what was done."""
+        if day == self.model.today:
+            return
         self.model.today = day
         self.world.move_to(datetime.combine(day, FIRST_DAY.timetz()))
 
@@ -93,6 +96,11 @@ class YearActs(PaperActs):
             if case.year == year and any(pool.origin < year for pool, _ in case.drawn()):
                 self._hear(acting.release_of(named(case)), lambda released=case: self.model.release(released))
         self.close_year(year)
+
+    def withdraw(self, pick: int) -> None:
+        """One in two of those that nobody was asked to pay."""
+        if pick % 2 and (orders := [order for order in self.model.orders if order.state == "in_transit" and not order.way]):
+            self._step(chosen(orders, pick), step="withdraw")
 
     def settle_one(self, pick: int) -> None:
         if orders := [order for order in self.model.orders if order.state == "in_transit"]:

@@ -3,8 +3,10 @@
 LEDGER_STEPS=200000 runs that many steps and LEDGER_SEED repeats a run; without them a bounded, always equal share.
 """
 
+import json
 import logging
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from deploy.local.folders import ROOT
 from tests.integration.budget.machine_award_acts import AWARDS_MAX
 from tests.integration.budget.machine_batch_acts import BATCH_FLAWS, BatchActs
 from tests.integration.budget.machine_paper_acts import FLAWS
@@ -106,7 +109,7 @@ class Machine(RuleBasedStateMachine):
         self.acts.make_order(pick, everybody=everybody)
 
     @precondition(lambda self: self.acts.model.orders)
-    @rule(pick=PICK, step=st.sampled_from(["check", "approve", "approve", "reject"]), everybody=WRONG, stale=WRONG)
+    @rule(pick=PICK, step=st.sampled_from(["check", "approve", "approve", "reject", "withdraw"]), everybody=WRONG, stale=WRONG)
     def decide_order(self, pick: int, step: str, everybody: bool, stale: bool) -> None:
         self.acts.decide_order(pick, step=step, everybody=everybody, stale=stale)
 
@@ -142,6 +145,11 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.acts.of("in_transit"))
     @rule(pick=PICK)
+    def withdraw(self, pick: int) -> None:
+        self.acts.withdraw(pick)
+
+    @precondition(lambda self: self.acts.of("in_transit"))
+    @rule(pick=PICK)
     def settle_one(self, pick: int) -> None:
         self.acts.settle_one(pick)
 
@@ -170,7 +178,7 @@ class Machine(RuleBasedStateMachine):
     def receive(self, pick: int, fen: int, stale: bool, early: bool) -> None:
         self.acts.receive(pick, fen=fen, stale=stale, early=early)
 
-    @precondition(lambda self: self.acts.model.clawbacks)
+    @precondition(lambda self: any(order.paid_on for order in self.acts.model.orders))
     @rule(pick=PICK, stale=WRONG)
     def remit(self, pick: int, stale: bool) -> None:
         self.acts.remit(pick, stale=stale)
@@ -352,3 +360,10 @@ def test_the_budget_answers_and_books_as_the_model_does(template_database: Templ
         print(f"{World.steps} calls and events were judged")
     # Some rules find nothing to do at their moment.
     assert World.steps >= steps // 3
+    assert every_verb() - World.verbs == set()
+
+
+def every_verb() -> set[str]:
+    """The paths by which something is written."""
+    paths = json.loads((ROOT / "tests" / "contract" / "openapi" / "budget.json").read_text(encoding="utf-8"))["paths"]
+    return {re.sub(r"\{[^}]*\}", "*", path) for path, routes in paths.items() if routes.keys() - {"get"}}
