@@ -14,8 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
+
 from services.budget import policy
-from services.budget.checkpoint.queries import Row, checkpoints, inclusion_paths, latest_checkpoint, public_keys
+from services.budget.checkpoint.queries import Row, checkpoints, inclusion_paths, public_keys
 from services.budget.edge import seal_of
 from services.budget.evidence import queries
 from services.budget.evidence.commands import record_export
@@ -54,7 +56,7 @@ async def write_pack(live: Live, *, file: Path, fiscal_year: int, taken_by: str)
     with TemporaryDirectory(dir=file.parent) as name:
         folder = Path(name)
         await _write_books(live, folder, fiscal_year=fiscal_year, until_seq=end.seq, moment=moment)
-        covered = await _write_proofs(live, folder, fiscal_year=fiscal_year)
+        covered = await _write_proofs(live, folder, fiscal_year=fiscal_year, until_seq=end.seq)
         await _write_lists(live, folder, fiscal_year=fiscal_year, until_seq=end.seq)
         await _write_suspicions(live, folder / "suspicions.csv", fiscal_year=fiscal_year, moment=moment)
         note = "" if covered == end.seq else f"\n最近的检查点覆盖到第{covered}条，其后的分录由下一个检查点覆盖。"
@@ -77,15 +79,16 @@ async def _write_books(live: Live, folder: Path, *, fiscal_year: int, until_seq:
         books.end()
 
 
-async def _write_proofs(live: Live, folder: Path, *, fiscal_year: int) -> int:
-    """Checkpoints, keys and the proof of each award under the latest checkpoint; returns its seq, 0 when there is none."""
+async def _write_proofs(live: Live, folder: Path, *, fiscal_year: int, until_seq: int) -> int:
+    """Checkpoints, keys and the proof of each award under the latest checkpoint of these rows; returns its seq, 0 when there is none."""
+    covered = 0
     (folder / "checkpoints").mkdir()
-    async for row in _checkpoints(live):
-        (folder / "checkpoints" / f"{row['seq']:015d}.checkpoint").write_text(row["note"], encoding="utf-8")
+    async for row in _checkpoints(live, until_seq=until_seq):
+        covered = int(row["seq"])
+        (folder / "checkpoints" / f"{covered:015d}.checkpoint").write_text(row["note"], encoding="utf-8")
     async with live.transaction() as tx:
-        keys, latest = await public_keys(tx), await latest_checkpoint(tx)
+        keys = await public_keys(tx)
     _write_csv(folder / "checkpoint-keys.csv", ("id", "public_key", "first_used_at"), keys)
-    covered = int(latest["seq"]) if latest else 0
     with (folder / "proofs.ndjson").open("w", encoding="utf-8") as proofs:
         async for portion in queries.awards(live, fiscal_year=fiscal_year, until_seq=covered):
             async with live.transaction() as tx:
@@ -96,12 +99,15 @@ async def _write_proofs(live: Live, folder: Path, *, fiscal_year: int) -> int:
     return covered
 
 
-async def _checkpoints(live: Live) -> AsyncIterator[Row]:
+async def _checkpoints(live: Live, *, until_seq: int) -> AsyncIterator[Row]:
+    """One that was signed since the journal was read reaches beyond it: to whoever verifies, its rows would be missing."""
     after_seq = 0
     while True:
         async with live.transaction() as tx:
             rows = await checkpoints(tx, after_seq=after_seq, rows_max=CHECKPOINTS_A_PORTION)
         for row in rows:
+            if row["seq"] > until_seq:
+                return
             yield row
         if len(rows) < CHECKPOINTS_A_PORTION:
             return
@@ -111,7 +117,7 @@ async def _checkpoints(live: Live) -> AsyncIterator[Row]:
 async def _write_lists(live: Live, folder: Path, *, fiscal_year: int, until_seq: int) -> None:
     with (folder / "awards.csv").open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file, lineterminator="\r\n").writerow(AWARD_HEADING)
-        async for portion in queries.notices(live, fiscal_year=fiscal_year):
+        async for portion in queries.notices(live, fiscal_year=fiscal_year, until_seq=until_seq):
             _add(file, AWARD_HEADING, portion)
     with (folder / "attachments.csv").open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file, lineterminator="\r\n").writerow(DOCUMENT_HEADING)
@@ -134,24 +140,32 @@ async def _write_suspicions(live: Live, file: Path, *, fiscal_year: int, moment:
 
 async def _findings(live: Live, rule: Mapping[str, Any], *, fiscal_year: int, moment: Moment) -> list[tuple[str, str]]:
     if rule["id"] in ("account_came_back", "one_account_for_several"):
-        accounts = await _accounts_paid_to(live, fiscal_year=fiscal_year)
+        accounts, unreadable = await _accounts_paid_to(live, fiscal_year=fiscal_year)
         told = came_back if rule["id"] == "account_came_back" else shared
-        return [(f"尾号{each.number_last_4}", finding) for each in accounts if (finding := told(each, more_than=rule["more_than"]))]
+        found = [(f"尾号{each.number_last_4}", finding) for each in accounts if (finding := told(each, more_than=rule["more_than"]))]
+        return [*found, *((f"尾号{row['number_last_4']}", f"{row['bank_reference']} 的收款账号无法解密，未能比对") for row in unreadable)]
     async with live.transaction() as tx:
         rows = await queries.findings(tx, suspicion_id=rule["id"], fiscal_year=fiscal_year, more_than=rule["more_than"], today=moment.on)
     return [(row["subject"], row["finding"]) for row in rows]
 
 
-async def _accounts_paid_to(live: Live, *, fiscal_year: int) -> list[PaidAccount]:
-    """By number: an account that was entered again is the same one. Numbers are opened to be compared by their hash, and none is written."""
-    seal, found = seal_of(live), dict[bytes, PaidAccount]()
+async def _accounts_paid_to(live: Live, *, fiscal_year: int) -> tuple[list[PaidAccount], list[Row]]:
+    """By number: an account that was entered again is the same one. Numbers are opened to be compared by their hash, and none is written.
+
+    With the orders whose number no key opens: who changed a row does not keep the pack from whoever checks it.
+    """
+    seal, found, unreadable = seal_of(live), dict[bytes, PaidAccount](), list[Row]()
     async for portion in queries.payees(live, fiscal_year=fiscal_year):
         for row in portion:
-            number = hashlib.sha256(seal.open(row["number_sealed"], record_id=row["payee_account_id"]).encode()).digest()
+            try:
+                number = hashlib.sha256(seal.open(row["number_sealed"], record_id=row["payee_account_id"]).encode()).digest()
+            except InvalidTag:
+                unreadable.append(row)
+                continue
             account = found.setdefault(number, PaidAccount(row["number_last_4"]))
             account.usccs.add(row["applicant_uscc"])
             account.orders[row["state"]] += 1
-    return list(found.values())
+    return list(found.values()), unreadable
 
 
 def _write_texts(folder: Path, told: Mapping[str, object]) -> None:

@@ -26,7 +26,7 @@ _NOTICES = """
 SELECT r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.line_id, r.jurisdiction_id, r.amount_fen, r.state, r.policy_version,
     p.notice_number, p.confirmed_on, m.number AS minutes_number, m.stage AS decision_stage, m.decided_on, m.decision_id
 FROM reservation r LEFT JOIN payable p USING (application_id, proposal_id) LEFT JOIN award_minutes m USING (application_id, proposal_id)
-WHERE r.fiscal_year = $1 AND (r.application_id, r.proposal_id) > ($2, $3) ORDER BY r.application_id, r.proposal_id LIMIT $4
+WHERE r.fiscal_year = $1 AND r.place <= $2 AND (r.application_id, r.proposal_id) > ($3, $4) ORDER BY r.application_id, r.proposal_id LIMIT $5
 """
 _DOCUMENTS = """
 SELECT document, min(seq) AS first_seq, count(*) AS entries FROM journal
@@ -34,7 +34,7 @@ WHERE fiscal_year = $1 AND seq <= $2 AND document > $3 GROUP BY document ORDER B
 """
 _EXPORTS = "SELECT kind, fiscal_year, until_seq, sha256, taken_by, taken_at FROM evidence_export ORDER BY id DESC LIMIT $1"
 _PAYEES = """
-SELECT o.id, o.state, r.applicant_uscc, a.id AS payee_account_id, a.number_sealed, a.number_last_4
+SELECT o.id, o.state, o.bank_reference, r.applicant_uscc, a.id AS payee_account_id, a.number_sealed, a.number_last_4
 FROM payment_order o JOIN reservation r USING (application_id, proposal_id) JOIN payee_account a ON a.id = o.payee_account_id
 WHERE o.fiscal_year = $1 AND o.state IN ('in_transit', 'paid', 'returned') AND o.id > $2 ORDER BY o.id LIMIT $3
 """
@@ -51,7 +51,8 @@ _SUSPICIONS: Mapping[str, str] = {
     "payment_before_notice_end": """
         SELECT r.case_number AS subject, format('%s 付款，%s 公示确认', o.ordered_on, p.confirmed_on) AS finding
         FROM payment_order o JOIN payable p USING (application_id, proposal_id) JOIN reservation r USING (application_id, proposal_id)
-        WHERE o.fiscal_year = $1 AND o.ordered_on + $2::int < p.confirmed_on AND $3::date IS NOT NULL ORDER BY o.id LIMIT $4
+        WHERE o.fiscal_year = $1 AND o.state <> 'withdrawn' AND o.ordered_on + $2::int < p.confirmed_on AND $3::date IS NOT NULL
+        ORDER BY o.id LIMIT $4
     """,
     "held_in_district": """
         SELECT d.number AS subject, format('%s，%s 下达，至 %s 未支付 %s 笔', d.jurisdiction_id, d.handed_down_on, $3::date, count(*)) AS finding
@@ -145,11 +146,12 @@ async def awards(live: Live, *, fiscal_year: int, until_seq: int) -> AsyncIterat
         after = rows[-1]["application_id"]
 
 
-async def notices(live: Live, *, fiscal_year: int) -> AsyncIterator[Sequence[Row]]:
+async def notices(live: Live, *, fiscal_year: int, until_seq: int) -> AsyncIterator[Sequence[Row]]:
+    """Awards that have an entry by then, as they stand now, in portions."""
     after = NIL, NIL
     while True:
         async with live.transaction() as tx:
-            rows = await fetch(tx, _NOTICES, fiscal_year, *after, ROWS_A_PORTION)
+            rows = await fetch(tx, _NOTICES, fiscal_year, until_seq, *after, ROWS_A_PORTION)
         if not rows:
             return
         yield rows

@@ -28,6 +28,7 @@ WHERE l.bank_confirmation_id = :id
 """)
 _LOCK = text("""
 SELECT l.outcome, l.version, b.received_by, b.document, b.settled_on, b.amount_fen AS said_fen, o.id AS order_id, o.maker, o.checker, r.state,
+    (SELECT entered_by FROM payee_account a WHERE a.id = o.payee_account_id) AS account_entered_by,
     r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id, r.jurisdiction_id, r.amount_fen, r.policy_version,
     r.funding_source, r.expenditure_category
 FROM late_payment l JOIN bank_confirmation b ON b.id = l.bank_confirmation_id JOIN payment_order o ON o.id = l.payment_order_id
@@ -97,6 +98,7 @@ def _late(found: AnyRow) -> Late:
         received_by=found.received_by,
         maker=found.maker,
         checker=found.checker,
+        account_entered_by=found.account_entered_by,
         held_as=ReservationState(found.state),
         amount_fen=found.amount_fen,
         said_fen=found.said_fen,

@@ -36,8 +36,8 @@ class DecidedAlone(Forbidden):
     code = "late-payment-second-person"
     title_en = "A late payment is decided by somebody who had no part in it"
     title_zh = "迟到到账须由未经手人员核实"
-    remedy_en = "Let a colleague decide who neither made nor checked the order nor brought in the bank's file."
-    remedy_zh = "请由未经办、未复核该笔支付且未导入该回执的人员办理。"
+    remedy_en = "Let a colleague decide who neither made nor checked the order, nor entered its payee's account, nor brought in the bank's file."
+    remedy_zh = "请由未经办、未复核该笔支付，未录入其收款账户且未导入该回执的人员办理。"
 
 
 class MoneyNotReserved(Conflict):
@@ -57,6 +57,7 @@ class Late:
     received_by: str
     maker: str
     checker: str
+    account_entered_by: str
     held_as: ReservationState
     amount_fen: int
     said_fen: int | None
@@ -70,8 +71,11 @@ def check_deciding(late: Late, *, version: int, outcome: LateOutcome, decider: s
         raise LateStale(
             f"You sent version {version}; it is at version {late.version}.", detail_zh=f"您提交的版本为{version}，当前版本为{late.version}。"
         )
-    if decider in (late.received_by, late.maker, late.checker):
-        raise DecidedAlone("You made or checked the order, or brought in the bank's file.", detail_zh="您曾经办、复核该笔支付或导入该回执。")
+    if decider in (late.received_by, late.maker, late.checker, late.account_entered_by):
+        raise DecidedAlone(
+            "You made or checked the order, entered its payee's account, or brought in the bank's file.",
+            detail_zh="您曾经办、复核该笔支付，录入其收款账户，或导入该回执。",
+        )
     if outcome is LateOutcome.BANK_ERROR:
         return
     if late.said_fen is not None and late.said_fen != late.amount_fen:

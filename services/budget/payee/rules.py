@@ -4,6 +4,7 @@ import re
 import unicodedata
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -59,6 +60,14 @@ class AccountNotCurrent(Conflict):
     remedy_zh = "请退回该支付申请，由经办按现行账户重新提交。"
 
 
+class AccountUnreadable(Conflict):
+    code = "account-unreadable"
+    title_en = "The payee's account number cannot be opened"
+    title_zh = "收款账号无法解密"
+    remedy_en = "Let the administrator look at keys and rows before anything is paid there; an account that is entered anew can be read."
+    remedy_zh = "请系统管理员核查密钥和账户记录，查明前不要支付；重新录入的账户可正常使用。"
+
+
 class EnteredAtOnce(Conflict):
     code = "account-entered-at-once"
     title_en = "Another account was entered at the same moment"
@@ -105,6 +114,14 @@ BankCode = Annotated[str, Field(strict=True, max_length=40, examples=["100000000
 
 def masked_number(last_4: str) -> str:
     return f"****{last_4}"
+
+
+def account_unreadable(account_id: UUID, *, last_4: str) -> AccountUnreadable:
+    return AccountUnreadable(
+        f"The number {masked_number(last_4)} was changed, moved from another record, or sealed with a key that is not held.",
+        detail_zh=f"账号{masked_number(last_4)}被改动、移自其他记录，或由现无的密钥加密。",
+        facts={"payee_account_id": str(account_id)},
+    )
 
 
 def without_numbers(reason: str) -> str:

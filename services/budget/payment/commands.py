@@ -6,6 +6,7 @@ from datetime import date
 from typing import TypeAlias
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import insert, text
 from sqlalchemy.dialects.postgresql import insert as insert_unless
 
@@ -13,7 +14,7 @@ from services.budget.freeze.queries import in_force
 from services.budget.freeze.rules import check_case_free
 from services.budget.ledger.rules import Act
 from services.budget.payee import commands as payee
-from services.budget.payee.rules import AccountDiffers, PayeeState
+from services.budget.payee.rules import AccountDiffers, PayeeState, account_unreadable
 from services.budget.payment import queries, rules
 from services.budget.payment.rules import Order, OrderState, Reserved
 from services.budget.payment.tables import payable, payment_order
@@ -56,7 +57,7 @@ _MAKE = insert(payment_order)
 _LOCK_ORDERS = text("""
 SELECT o.id, o.state, o.version, o.maker, o.checker, o.notice_number, o.payee_account_id,
     EXISTS (SELECT FROM late_payment l WHERE l.application_id = o.application_id AND l.outcome IS NULL) AS has_late_payment,
-    a.state AS account_state, a.entered_by AS account_entered_by, a.number_sealed,
+    account_state(a.id, o.application_id) AS account_state, a.entered_by AS account_entered_by, a.number_sealed, a.number_last_4,
     r.state AS reservation_state, r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.fiscal_year, r.line_id, r.jurisdiction_id,
     r.amount_fen, r.policy_version, r.funding_source, r.expenditure_category
 FROM payment_order o JOIN reservation r USING (application_id, proposal_id) JOIN payee_account a ON a.id = o.payee_account_id
@@ -125,8 +126,7 @@ async def check_orders(tx: Tx, steps: Sequence[Step], *, seal: Seal, caller: Cal
     def check(place: int) -> None:
         step, row = steps[place], locked[steps[place].order_id]
         rules.check_checking(order_of(row), version=step.version, checker=act.caller)
-        if not seal.holds(row.number_sealed, record_id=row.payee_account_id, number=step.number):
-            raise AccountDiffers("The two numbers differ.", detail_zh="两次录入的账号不一致。", pointer="/account_number")
+        _check_number(row, number=step.number, seal=seal)
 
     judged = judge_steps(steps, found=jurisdictions_of(locked), callers=[caller] * len(steps), check=check)
     checked = [locked[each] for each in judged if not isinstance(each, Refusal)]
@@ -194,6 +194,15 @@ async def _accounts(tx: Tx, held: Mapping[UUID, AnyRow]) -> dict[UUID, AnyRow]:
     of_organisation = {row.uscc: row for row in found if row.uscc is not None}
     accounts = {application_id: of_case.get(application_id, of_organisation.get(row.applicant_uscc)) for application_id, row in held.items()}
     return {application_id: account for application_id, account in accounts.items() if account is not None}
+
+
+def _check_number(row: AnyRow, *, number: str, seal: Seal) -> None:
+    try:
+        is_same = seal.holds(row.number_sealed, record_id=row.payee_account_id, number=number)
+    except InvalidTag as error:
+        raise account_unreadable(row.payee_account_id, last_4=row.number_last_4) from error
+    if not is_same:
+        raise AccountDiffers("The two numbers differ.", detail_zh="两次录入的账号不一致。", pointer="/account_number")
 
 
 def _refuse_repeat(named: UUID, *, seen: Collection[UUID]) -> None:

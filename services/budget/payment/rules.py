@@ -267,4 +267,7 @@ def _same_person() -> SamePersonTwice:
 
 
 def _account_not_current() -> AccountNotCurrent:
-    return AccountNotCurrent("It was replaced, or the bank sent a payment to it back.", detail_zh="该账户已被替换，或曾被银行退回。")
+    return AccountNotCurrent(
+        "It was replaced, perhaps by one of the case's own, or the bank sent a payment to it back.",
+        detail_zh="该账户已被替换（或案件已另行录入账户），或曾被银行退回。",
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import insert, text, update
 
 from services.budget.bank import commands as bank
@@ -14,6 +15,7 @@ from services.budget.entry.commands import lock_books
 from services.budget.freeze.queries import in_force
 from services.budget.freeze.rules import Freeze
 from services.budget.ledger.rules import Act
+from services.budget.payee.rules import account_unreadable
 from services.budget.payment.rules import OrderState
 from services.budget.payment_request import queries, rules
 from services.budget.payment_request.rules import Candidate, Difference, Expected, Payment, Read, Unfit
@@ -177,12 +179,19 @@ def _payment(row: AnyRow, *, request: AnyRow, seal: Seal, paying: Mapping[str, P
         functional_code=codes.functional_code,
         economic_code=codes.economic_codes[row.expenditure_category],
         payee=row.account_name,
-        account_number=seal.open(row.number_sealed, record_id=row.payee_account_id),
+        account_number=_opened(row, seal=seal),
         bank_name=row.bank_name,
         bank_code=row.bank_code,
         amount_fen=row.amount_fen,
         purpose=f"{row.line_id} {row.case_number}",
     )
+
+
+def _opened(row: AnyRow, *, seal: Seal) -> str:
+    try:
+        return seal.open(row.number_sealed, record_id=row.payee_account_id)
+    except InvalidTag as error:
+        raise account_unreadable(row.payee_account_id, last_4=row.number_last_4) from error
 
 
 def _expected(row: AnyRow) -> Expected:

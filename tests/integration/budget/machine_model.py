@@ -223,7 +223,7 @@ class Model(Books):
             raise Refused(409, "late-payment-decided")
         if version != late.version:
             raise Refused(412, "late-payment-stale")
-        if caller in (late.received_by, order.maker, order.checker):
+        if caller in (late.received_by, order.maker, order.checker, order.payee.entered_by):
             raise Refused(403, "late-payment-second-person")
         if outcome == "paid_after_all" and late.fen not in (None, case.fen):
             raise Refused(409, "bank-amount-differs")

@@ -177,6 +177,25 @@ async def test_one_key_for_two_orders_of_a_portion_approves_the_first_alone(clie
     await assert_books_add_up(database)
 
 
+async def test_a_batch_that_waits_for_the_books_while_a_single_call_has_its_key_approves_nothing(
+    client: httpx.AsyncClient, live: Live, database: Database
+) -> None:
+    await appropriate(client, 20_000_000)
+    alone, listed = [await checked_order(client, await payable_case(client, live)) for _ in range(2)]
+    body = {"orders": [{"payment_order_id": listed["id"], "version": listed["version"]}]}
+
+    async with holding(database, "SELECT * FROM lock_books()", service="budget"):
+        first = asyncio.create_task(sent(client, alone, key="one"))
+        await until_waiting(database, sessions=1)
+        behind = asyncio.create_task(client.post("/v1/payment-orders:approve-batch", json=body, headers={"Idempotency-Key": "one"}, auth=APPROVER))
+        await until_waiting(database, sessions=2)
+    answers = [outcome(await call) for call in (first, behind)]
+
+    assert answers == [(200, "in_transit"), (422, "idempotency-key-reused")]
+    assert (await balances(client))["in_transit_fen"] == 1_000_000
+    await assert_books_add_up(database)
+
+
 async def test_a_refused_call_of_a_portion_may_be_repeated_with_its_key_when_it_is_right(client: httpx.AsyncClient, live: Live) -> None:
     await appropriate(client, 20_000_000)
     order = await checked_order(client, await payable_case(client, live))

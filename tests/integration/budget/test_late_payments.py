@@ -159,6 +159,22 @@ async def test_who_had_a_part_in_it_does_not_decide(client: httpx.AsyncClient, l
     assert (await decide(client, late, "bank_error")).json()["code"] == "late-payment-decided"
 
 
+async def test_who_entered_the_payees_account_does_not_decide_that_it_was_paid(client: httpx.AsyncClient, live: Live, database: Database) -> None:
+    await appropriate(client, 1_000_000)
+    case = await payable_case(client, live)
+    await enter_account(client, case, auth=EVERYBODY)
+    order = await approved_order(client, case)
+    await bank_says(client, returned_row(order), paid_row(order))
+    (late,) = await late_payments(client)
+    before = await written(database)
+
+    own = await decide(client, late, "paid_after_all", auth=EVERYBODY)
+
+    assert (own.status_code, own.json()["code"]) == (403, "late-payment-second-person")
+    assert await written(database) == before
+    assert (await decide(client, late, "paid_after_all")).status_code == 200
+
+
 async def test_another_amount_is_not_paid_after_all(client: httpx.AsyncClient, live: Live) -> None:
     await appropriate(client, 1_000_000)
     _, first = await returned_case(client, live)

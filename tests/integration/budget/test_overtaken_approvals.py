@@ -21,7 +21,7 @@ from services.budget.policy import paying
 from services.budget.writer import Writer
 from shared.errors import Refusal
 from shared.live import Live
-from tests.building import Staff, fetch, until_waiting
+from tests.building import Staff, fetch, holding, until_waiting
 from tests.chaos.wholeness import assert_nothing_half_done, digests
 from tests.chaos.wire import Trap, Wire, laid_wire
 from tests.integration.budget.acting import (
@@ -152,6 +152,13 @@ async def reject_another_with_the_key(scene: Scene) -> object:
     return await send_back(scene.client, scene.other, auth=APPROVER, key=KEY)
 
 
+async def approve_others_in_one_call_with_the_key(scene: Scene) -> object:
+    body = {"orders": [{"payment_order_id": scene.other["id"], "version": scene.other["version"]}]}
+    approved = await scene.client.post("/v1/payment-orders:approve-batch", json=body, headers={"Idempotency-Key": KEY}, auth=APPROVER)
+    assert [each["status"] for each in approved.json()["results"]] == ["changed"]
+    return approved
+
+
 async def close_the_year_before(scene: Scene) -> object:
     closed = await close(scene.client, fiscal_year=2024)
     assert closed.status_code == 201, closed.text
@@ -173,6 +180,7 @@ async def reserve_for_others(scene: Scene) -> object:
         (approve_elsewhere, (409, "step-not-allowed")),
         (approve_another_with_the_key, (422, "idempotency-key-reused")),
         (reject_another_with_the_key, (422, "idempotency-key-reused")),
+        (approve_others_in_one_call_with_the_key, (422, "idempotency-key-reused")),
     ],
 )
 async def test_an_approval_that_is_overtaken_is_refused_by_what_is_so_now_and_writes_nothing(
@@ -283,6 +291,28 @@ async def test_who_waits_for_the_books_has_written_nothing_yet_that_their_holder
     again = [each for each in logged if each["event"] in ("batch_decided_again", "approvals_decided_again")]
     assert not isinstance(approved, Refusal)
     assert [each.get("reason", each.get("sqlstate")) for each in again] == ["UnknownPostgresError" if waits == "a reservation" else "BK001"]
+    await assert_nothing_half_done(database)
+
+
+async def test_calls_whose_server_process_is_ended_while_they_wait_to_write_are_booked_once(
+    scene: Scene, wired: httpx.AsyncClient, database: Database
+) -> None:
+    orders = [await checked_order(scene.client, await payable_case(scene.client, scene.live)) for _ in range(3)]
+    async with holding(database, "SELECT * FROM lock_books()", service="budget"):
+        calls = [asyncio.create_task(sent(wired, order)) for order in orders]
+        await until_waiting(database, sessions=1)
+        await fetch(
+            database,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+            service="postgres",
+        )
+    answers = [outcome(await call) for call in calls]
+
+    # The first was alone, and its caller repeats it; or all of them were.
+    assert {code for _, code in answers} <= {"in_transit", "database-away"}
+    again = [outcome(await sent(scene.client, order)) for order, (status, _) in zip(orders, answers, strict=True) if status != 200]
+    assert [status for status, _ in again] == [200] * len(again)
+    assert [len(await vouchers(database, order)) for order in orders] == [1, 1, 1]
     await assert_nothing_half_done(database)
 
 

@@ -31,6 +31,7 @@ from tests.integration.budget.acting import (
 from tests.integration.budget.test_evidence import OTHER_USCC, pack, rows_of
 from tests.integration.budget.test_ledger import FUND, money, post
 from tests.integration.budget.test_quota_documents import hand_down, orders_of, paid, report
+from tests.integration.budget.test_withdrawn_payments import withdraw
 
 TODAY = BUSINESS_NOW.date()
 NOTHING = [("", "未发现")]
@@ -81,12 +82,14 @@ async def test_an_order_a_day_before_the_notice_ended_is_found_and_one_of_that_d
     await approved_order(client, await case_of(client, live, confirmed_in_days=0))
     before = await findings(client, tmp_path)
     early = await case_of(client, live, confirmed_in_days=1)
-    await approved_order(client, early)
+    order = await approved_order(client, early)
 
     after = await findings(client, tmp_path)
 
     assert before[BEFORE_NOTICE_END] == NOTHING
     assert after[BEFORE_NOTICE_END] == [(f"C-{early.application_id.hex[:8]}", "2025-09-15 付款，2025-09-16 公示确认")]
+    assert (await withdraw(client, order)).status_code == 200
+    assert (await findings(client, tmp_path))[BEFORE_NOTICE_END] == NOTHING
 
 
 async def test_money_that_a_district_holds_is_found_on_the_thirty_first_day_and_no_more_once_it_was_paid(
