@@ -7,13 +7,14 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import httpx
+import structlog
 from fastapi import Depends, Request
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import JWKRegistry, Key, KeySet
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from shared import clock
@@ -22,9 +23,13 @@ from shared.errors import Unauthenticated, Unavailable
 from shared.settings import Settings
 from shared.signature import EARLY_S_MAX, LATE_S_MAX, SignedCall, is_signed_by
 
+log = structlog.get_logger()
+
 TOKEN_ALGORITHMS = ["ES256", "EdDSA", "RS256"]
 KEYS_KEPT_S = 300.0
 TOKENS_KEPT_MAX = 10_000
+# OpenID Connect Core 2: "It MUST NOT exceed 255 ASCII characters in length."
+SUBJECT_CHARACTERS_MAX = 255
 # How far the issuer's clock and this one may differ.
 LEEWAY_S = 30
 SECRET_BYTES_MIN = 32
@@ -64,15 +69,19 @@ class IssuerAway(Unavailable):
     title_zh = "暂时无法连接统一身份认证服务"
 
 
+# A text that a database holds: no control characters, no halves of surrogate pairs.
+ClaimText: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
 class StaffClaims(BaseModel):
     """What is used of a token. A claim of another shape is refused, never guessed at."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
     iss: str
-    sub: str = Field(min_length=1)
-    roles: list[str] = []
-    jurisdictions: list[str] = []
+    sub: Annotated[ClaimText, Field(max_length=SUBJECT_CHARACTERS_MAX)]
+    roles: list[ClaimText] = []
+    jurisdictions: list[ClaimText] = []
 
 
 class SystemCaller(BaseModel):
@@ -216,7 +225,7 @@ class Authenticator:
     def _signed_claims(self, token: str, *, known: bytes, keys: KeySet) -> dict[str, Any]:
         """A signature that was good stays good under the same keys."""
         if known not in self._signed:
-            claims = jwt.decode(token, keys, algorithms=TOKEN_ALGORITHMS).claims
+            claims = _decoded(token, keys=keys)
             if len(self._signed) >= TOKENS_KEPT_MAX:
                 self._forget()
             self._signed[known] = claims
@@ -252,12 +261,21 @@ class Authenticator:
     async def _key_set(self) -> KeySet:
         if self._keys is None or time.monotonic() - self._keys_read_s > KEYS_KEPT_S:
             try:
-                self._keys = KeySet.import_key_set(await _read_keys(self.settings))
-            except (httpx.HTTPError, OSError, JoseError, ValueError, KeyError) as error:
+                self._keys = _usable(await _read_keys(self.settings))
+            except (httpx.HTTPError, OSError, JoseError, ValueError, RecursionError) as error:
                 raise IssuerAway("The issuer's keys could not be read.", detail_zh="无法读取身份认证服务的公钥。", retry_after_s=5) from error
             self._keys_read_s = time.monotonic()
             self._forget()
         return self._keys
+
+
+def _decoded(token: str, *, keys: KeySet) -> dict[str, Any]:
+    """The claims of a token whose signature is good. Raises JoseError, ValueError."""
+    try:
+        return jwt.decode(token, keys, algorithms=TOKEN_ALGORITHMS).claims
+    except (TypeError, RecursionError) as error:
+        # Anybody may send a header that is JSON and no object, or `crit` that is no list: the library takes both for what they should be.
+        raise ValueError("the token is of no shape that can be read") from error
 
 
 async def _read_keys(settings: Settings) -> Any:
@@ -267,6 +285,23 @@ async def _read_keys(settings: Settings) -> Any:
         async with httpx.AsyncClient(timeout=5) as client:
             return (await client.get(settings.staff_jwks)).raise_for_status().json()
     return json.loads(Path(settings.staff_jwks).read_text())  # noqa: ASYNC240 - a small local file, read every five minutes
+
+
+def _usable(told: Any) -> KeySet:
+    """Those of the issuer's keys that can be used. Raises ValueError where there is none.
+
+    RFC 7517 5: a key that is not understood, misses a member or is out of range is ignored, as an SM2 key beside the others would be.
+    """
+    listed = told.get("keys") if isinstance(told, dict) else None
+    keys: list[Key] = []
+    for each in listed if isinstance(listed, list) else []:
+        try:
+            keys.append(JWKRegistry.import_key(each))
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            log.warning("issuer_key_ignored", error=type(error).__name__)
+    if not keys:
+        raise ValueError("the issuer shows no key that can be used")
+    return KeySet(keys)
 
 
 def _check_window(timestamp: str) -> None:

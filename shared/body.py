@@ -29,6 +29,14 @@ class BodyUnreadable(Malformed):
     title_zh = "请求内容不是有效的JSON"
 
 
+class BodyUnread(Malformed):
+    code = "body-unread"
+    title_en = "Nothing is read of a body here"
+    title_zh = "此接口不读取请求内容"
+    remedy_en = "Send it without a body; what this address knows is in its path, query and headers."
+    remedy_zh = "请去掉请求内容；此接口只读取地址、查询参数和请求头。"
+
+
 class TextUnstorable(Malformed):
     code = "text-unstorable"
     title_en = "The request holds a character that is no text"
@@ -80,6 +88,12 @@ def read_json(body: bytes) -> Any:
     if _ODD_ESCAPE.search(written):
         _refuse_odd_characters(value)
     return value
+
+
+def refuse_unread(body: bytes) -> None:
+    """Where no body is read, a reason or a dry_run in one would be taken for granted and passed over. An empty object says nothing."""
+    if body.strip() not in (b"", b"{}"):
+        raise BodyUnread("The request has a body that nobody would look at.", detail_zh="请求含有不会被处理的内容，未予办理。")
 
 
 def refuse_odd_address(request: Request) -> None:

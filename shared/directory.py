@@ -30,6 +30,12 @@ class Directory:
         await self.app(scope, receive, send)
 
 
+def methods_at(scope: Any, *, routes: Iterable[BaseRoute]) -> list[str]:
+    """All that an address takes."""
+    fitting = [route for route in routes if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE]
+    return sorted({method for route in fitting for method in route.methods or ()})
+
+
 def noun_of(path: str) -> str:
     """The second part of an address: payment-orders of /v1/payment-orders/{id}:approve; where there is one part, that."""
     parts = path.split("/", 3)

@@ -33,6 +33,7 @@ class InFlight(Conflict):
     remedy_zh = "请一秒后用同一幂等键重试。"
 
 
+_IS_KEPT = "SELECT true FROM answer WHERE caller = $1 AND key = $2"
 # got = false: the same key is being handled right now. The insert in keep() judges again, because this snapshot may be older than the lock.
 _FIRST_ANSWERS = """
 SELECT pg_try_advisory_xact_lock(hashtextextended(w.caller || ' ' || w.key, 0)) AS got, fingerprint, status, headers::text, body
@@ -64,6 +65,11 @@ class Attempt:
         """Render the answer inside the transaction, store its bytes, return it. Only 2xx: a refusal is judged again next time."""
         (response,) = await keep_answers(tx, [Answered(attempt=self, view=view, status=status, headers=headers or {})])
         return response
+
+    async def refuse_kept(self, tx: Tx) -> None:
+        """For an act whose answer is kept elsewhere: a key that has one here belongs to another act. Raises KeyReused."""
+        if await fetch(tx, _IS_KEPT, self.caller.id, self.key):
+            raise key_reused(self.key)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,10 +177,11 @@ KeyHeader: TypeAlias = Annotated[
 
 
 async def attempt(request: Request, *, key: KeyHeader = "") -> Attempt:
-    if not key or len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
+    is_one = len(request.headers.getlist("Idempotency-Key")) == 1
+    if not is_one or not key or len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
         raise KeyMissing(
-            f"Send Idempotency-Key with 1 to {KEY_CHARACTERS_MAX} printable ASCII characters.",
-            detail_zh=f"请提供1至{KEY_CHARACTERS_MAX}个可打印ASCII字符的 Idempotency-Key。",
+            f"Send one Idempotency-Key with 1 to {KEY_CHARACTERS_MAX} printable ASCII characters.",
+            detail_zh=f"请提供一个1至{KEY_CHARACTERS_MAX}个可打印ASCII字符的 Idempotency-Key。",
         )
     digest = hashlib.sha256()
     for part in (request.method.encode(), request.scope["raw_path"], request.scope["query_string"], await request.body()):

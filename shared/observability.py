@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,8 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from shared.settings import Settings
 
+# A row under DETAIL; an argument up to the reason in the last brackets; an input up to its type or the line's end.
+_SHOWN = re.compile(r"(?s:\nDETAIL:.*)|(invalid input for query argument \$\d+)(?s:.*)(?= \()|(input_value=).*(?=, input_type=)|('input': ).*")
 # Made once: json.dumps makes one for each line that is not written in ASCII.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
 
@@ -73,13 +76,13 @@ def _add_trace(_logger: object, _method: str, event: structlog.typing.EventDict)
 
 
 def _hide_rows(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """PostgreSQL shows the failing row under DETAIL, and a row may be a person's."""
+    """PostgreSQL shows the failing row, its driver and pydantic the value that did not fit, and each of them may be a person's."""
     _cut_details(event.get("exception", []))
     return event
 
 
 def _cut_details(raised: list[dict[str, Any]]) -> None:
     for each in raised:
-        each["exc_value"] = each["exc_value"].partition("\nDETAIL:")[0]
+        each["exc_value"] = _SHOWN.sub(r"\1\2\3", each["exc_value"])
         for inner in each.get("exceptions", []):
             _cut_details(inner)

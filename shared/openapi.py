@@ -20,6 +20,9 @@ SCHEMES = {
 }
 
 
+REQUIRED_HEADERS = ("idempotency-key", "if-match")
+
+
 class ProblemField(BaseModel):
     """`pointer` is a JSON pointer into the request."""
 
@@ -63,8 +66,18 @@ def describe(app: FastAPI) -> dict[str, Any]:
         problem = Problem.model_json_schema(ref_template=template)
         problem.pop("$defs")
         components["schemas"]["Problem"] = problem
+        for operation in (operation for path in schema["paths"].values() for operation in path.values()):
+            _require_headers(operation)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _require_headers(operation: dict[str, Any]) -> None:
+    """FastAPI takes a header with a default for optional; without these a call gets a refusal that says what each is for."""
+    for parameter in operation.get("parameters", []):
+        if parameter["name"].casefold() in REQUIRED_HEADERS:
+            parameter["required"] = True
+            del parameter["schema"]["default"]
 
 
 def security_of(route: APIRoute, *, permission: Permission) -> dict[str, Any]:

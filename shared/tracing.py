@@ -58,9 +58,10 @@ class TraceMiddleware:
 def span_of(headers: list[tuple[bytes, bytes]]) -> trace.Span:
     """The span of a request, in the trace of its caller or in one of its own. No service exports spans: all that is used of one are its ids."""
     parent = trace.INVALID_SPAN_CONTEXT
-    for name, value in headers:
-        if name == b"traceparent":
-            found = propagate.extract({"traceparent": value.decode("latin-1")}, context=context.Context())
-            parent = trace.get_current_span(found).get_span_context()
+    told = [value for name, value in headers if name == b"traceparent"]
+    # Of two nobody can say which is meant: then the trace begins here, as where there is none.
+    if len(told) == 1:
+        found = propagate.extract({"traceparent": told[0].decode("latin-1")}, context=context.Context())
+        parent = trace.get_current_span(found).get_span_context()
     trace_id, flags = (parent.trace_id, parent.trace_flags) if parent.is_valid else (IDS.generate_trace_id(), SAMPLED)
     return trace.NonRecordingSpan(trace.SpanContext(trace_id, IDS.generate_span_id(), is_remote=False, trace_flags=flags))

@@ -18,9 +18,9 @@ from starlette.exceptions import HTTPException
 
 from shared import observability
 from shared.auth import Anyone, Authenticator, Permission, admit, anyone
-from shared.body import BATCH_BYTES_MAX, BODY_BYTES_MAX, BodyUnreadable, read_body, read_json, refuse_odd_address
+from shared.body import BATCH_BYTES_MAX, BODY_BYTES_MAX, BodyUnreadable, read_body, read_json, refuse_odd_address, refuse_unread
 from shared.db import is_transient
-from shared.directory import Directory
+from shared.directory import Directory, methods_at
 from shared.errors import FieldProblem, Invalid, Later, NotFound, Refusal, Stale, Unavailable, problem
 from shared.live import Live as LiveState
 from shared.openapi import PROBLEM_RESPONSES, describe, security_of
@@ -121,7 +121,9 @@ class SecuredRoute(APIRoute):
                 refuse_odd_address(request)
                 if request.scope["query_string"]:
                     refuse_odd_names((name for name, _ in request.query_params.multi_items()), known=known)
-                if body and self.body_field is not None:
+                if self.body_field is None:
+                    refuse_unread(body)
+                elif body:
                     _require_json(request)
                     request._json = read_json(body)  # where Starlette itself keeps what it parsed
                 request.scope[GIVEN] = {each.name: await each.give(request) for each in plain}
@@ -166,10 +168,13 @@ async def live(request: Request) -> LiveState:
 Live: TypeAlias = Annotated[LiveState, Depends(live)]
 
 
-async def if_match(if_match: Annotated[str, Header(description='ETag of the version you read, as in "3" | 所依据版本的ETag')] = "") -> int:
+async def if_match(
+    request: Request, *, if_match: Annotated[str, Header(description='ETag of the version you read, as in "3" | 所依据版本的ETag')] = ""
+) -> int:
     """The version named by If-Match: a quoted whole number, as ETags here are."""
     value = if_match.removeprefix("W/").strip('"')
-    if not value.isascii() or not value.isdigit() or len(value) > 18:
+    # Two lines are the list that one line with a comma is (RFC 9110 5.3).
+    if not value.isascii() or not value.isdigit() or len(value) > 18 or len(request.headers.getlist("If-Match")) > 1:
         raise IfMatchMissing(
             'If-Match must name the version you read, as in If-Match: "3".', detail_zh='请用 If-Match 指明所依据的版本，如 If-Match: "3"。'
         )
@@ -280,6 +285,8 @@ FIELD_PROBLEMS_ZH = {
     "date_from_datetime_inexact": "日期格式应为YYYY-MM-DD",
     "date_parsing": "日期格式应为YYYY-MM-DD",
     "date_type": "日期格式应为YYYY-MM-DD",
+    "datetime_parsing": "时间格式应为YYYY-MM-DDThh:mm:ss+08:00",
+    "timezone_aware": "时间须注明时区，如 2025-09-15T10:00:00+08:00",
     "uuid_parsing": "标识格式不正确",
     "bool_type": "必须是true或false",
     "model_attributes_type": "必须是JSON对象",
@@ -314,8 +321,11 @@ def _answer_http(error: HTTPException) -> Response:
     return JSONResponse(body, status_code=error.status_code, headers=error.headers, media_type=PROBLEM_JSON)
 
 
-async def _outside(_request: Request, error: Exception) -> Response:
+async def _outside(request: Request, error: Exception) -> Response:
     """For what ends a call outside of a route."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        # Starlette's own answer names the methods of the first route of an address alone.
+        error = HTTPException(405, headers={"Allow": ", ".join(methods_at(request.scope, routes=request.app.routes))})
     return _answer_of(error)
 
 

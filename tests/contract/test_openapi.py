@@ -120,6 +120,12 @@ def test_the_headers_that_a_call_needs_are_described() -> None:
     posts = [each for each in operations() if each.method == "post" and not each.path.endswith(":validate")]
     changes = [each for each in posts if if_match in called_by(each.route().dependant)]
 
+    def optional(operation: Operation) -> bool:
+        told = [each for each in operation.told.get("parameters", []) if each["name"].casefold() in ("idempotency-key", "if-match")]
+        return any(not each["required"] or "default" in each["schema"] for each in told)
+
+    # Without one of them a call is answered 400 or 428.
+    assert [str(each) for each in operations() if optional(each)] == []
     assert [str(each) for each in posts if "idempotency-key" not in headers(each)] == []
     assert [str(each) for each in changes if "if-match" not in headers(each)] == []
     assert len(changes) > 5

@@ -1,6 +1,6 @@
 """Applications over HTTP: reading them, following them, and leaving."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from services.applications.wire import OfficerName
 from shared.auth import may
 from shared.caller import Caller
 from shared.db import AnyRow, Tx
+from shared.errors import FieldProblem, Invalid
 from shared.idempotency import Once
 from shared.paging import Cursor, Limit, Page, id_of_last, next_cursor
 from shared.uscc import Uscc
@@ -186,24 +187,33 @@ async def list_applications(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[ApplicationView] | ChangedPage:
+    filters = {
+        "state": state,
+        "item_id": item_id,
+        "jurisdiction_id": jurisdiction_id,
+        "applicant_uscc": applicant_uscc,
+        "case_number": case_number,
+        "row_reference": row_reference,
+        "portal_number": portal_number,
+    }
     async with live.snapshot() as tx:
         if changed_after is not None:
+            _refuse_filters(filters | {"cursor": cursor})
             start = place_after(changed_after)
             changed = await queries.changed_applications(tx, caller=caller, after=start, limit=limit)
             end = Place(changed[-1].place, changed[-1].id) if changed else start
             return ChangedPage(rows=await _views(tx, changed, reader=caller), changed_after=end.written())
-        filters = {
-            "state": state,
-            "item_id": item_id,
-            "jurisdiction_id": jurisdiction_id,
-            "applicant_uscc": applicant_uscc,
-            "case_number": case_number,
-            "row_reference": row_reference,
-            "portal_number": portal_number,
-        }
         rows = await queries.applications_after(tx, caller=caller, filters=filters, after_id=id_of_last(cursor), rows_max=limit + 1)
         views = await _views(tx, rows[:limit], reader=caller)
     return Page(rows=views, next_cursor=next_cursor(rows, rows_max=limit, place=lambda row: (row.id,)))
+
+
+def _refuse_filters(given: Mapping[str, object]) -> None:
+    """The feed is the same for whatever is asked for beside it, and would be taken for the part that was asked for. Raises Invalid."""
+    said, said_zh = "The feed of changes takes no filter and no cursor.", "变更查询不支持筛选条件和分页游标"
+    odd = [FieldProblem(pointer=f"/query/{name}", detail_en=said, detail_zh=said_zh) for name, value in given.items() if value is not None]
+    if odd:
+        raise Invalid(odd)
 
 
 async def _views(tx: Tx, rows: Sequence[AnyRow], *, reader: Caller) -> list[ApplicationView]:

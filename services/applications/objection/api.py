@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.applications.intake.commands import Ground
 from services.applications.intake.rules import State
@@ -15,6 +15,7 @@ from services.applications.policy.in_use import catalogue
 from services.applications.review.rules import REASON_CHARS_MAX
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Instant
 from shared.db import AnyRow
 from shared.idempotency import Once
 from shared.paging import Cursor, Limit, Page, id_of_last, page_of
@@ -39,7 +40,7 @@ class EnterObjection(Wire):
     notice_id: UUID
     application_id: UUID
     grounds: Annotated[str, Field(min_length=4, max_length=4_000), Visible(4)]
-    received_at: AwareDatetime
+    received_at: Instant
 
 
 class DecideObjection(Wire):

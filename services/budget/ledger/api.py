@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Depends, Query, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from services.budget import policy
 from services.budget.entry.rules import Outcome
@@ -18,6 +18,7 @@ from services.budget.snapshot.queries import snapshot_of
 from services.budget.snapshot.rules import AsOf, Snapshot, totals_by_name
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Instant
 from shared.db import AnyRow
 from shared.paging import BIGINT_END, Cursor, Limit, next_cursor, number_of_last
 from shared.web import Live
@@ -134,8 +135,8 @@ async def _entry_filter(
     line_id: Annotated[str | None, Query(max_length=40)] = None,
     jurisdiction_id: Annotated[str | None, Query(max_length=40)] = None,
     outcome: Outcome | None = None,
-    booked_from: Annotated[AwareDatetime | None, Query(description="Booked at this instant or later | 记账时刻自")] = None,
-    booked_to: Annotated[AwareDatetime | None, Query(description="Booked at this instant or earlier | 记账时刻至")] = None,
+    booked_from: Annotated[Instant | None, Query(description="Booked at this instant or later | 记账时刻自")] = None,
+    booked_to: Annotated[Instant | None, Query(description="Booked at this instant or earlier | 记账时刻至")] = None,
 ) -> EntryFilter:
     return EntryFilter(
         fiscal_year=fiscal_year,

@@ -25,6 +25,7 @@ from shared.idempotency import Attempt, Once
 from shared.key import key_reused
 from shared.live import Live as LiveState
 from shared.money import Fen
+from shared.observability import current_traceparent
 from shared.uscc import Uscc
 from shared.web import Live, Wire
 from shared.web import router as new_router
@@ -145,15 +146,16 @@ def _asked(body: ReserveFunds, *, once: Attempt, live: LiveState) -> Asked:
         for award in body.awards
     )
     proposal = Proposal(proposal_id=proposal_id, fiscal_year=body.fiscal_year, policy_id=body.policy_id, awards=awards)
-    return Asked(proposal, act_of(once, moment=live.now()), once=True)
+    return Asked(proposal, act_of(once, moment=live.now()), traceparent=current_traceparent(), once=True)
 
 
 async def _first_answer(once: Attempt, *, live: LiveState) -> Response | None:
     """What the journal has under this key; it keeps keys for ever. Raises KeyReused."""
     async with live.snapshot() as tx:
         rows = await queries.answered(tx, caller=once.caller.id, key=once.key)
-    if not rows:
-        return None
+        if not rows:
+            await once.refuse_kept(tx)
+            return None
     if any(row.fingerprint != once.fingerprint for row in rows):
         raise key_reused(once.key)
     return _answers(rows, replayed=True)

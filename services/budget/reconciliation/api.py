@@ -19,6 +19,7 @@ from services.budget.snapshot.queries import snapshot_of
 from services.budget.snapshot.rules import AsOf
 from shared.auth import may
 from shared.caller import Caller
+from shared.day import Day as WrittenDay
 from shared.db import AnyRow
 from shared.web import Live
 from shared.web import router as new_router
@@ -141,8 +142,8 @@ class ReconciliationView(SnapshotView):
 async def get_reconciliation(
     caller: Annotated[Caller, may("ledger:read")],
     live: Live,
-    first_day: Annotated[date | None, Query(description="By default six days before the last | 默认最后一日前六天")] = None,
-    last_day: Annotated[date | None, Query(description="By default today | 默认今日")] = None,
+    first_day: Annotated[WrittenDay | None, Query(description="By default six days before the last | 默认最后一日前六天")] = None,
+    last_day: Annotated[WrittenDay | None, Query(description="By default today | 默认今日")] = None,
 ) -> ReconciliationView:
     """At most 31 days. The checks, what is in transit and what is unmatched are as of now, whatever days are asked for."""
     require_whole_city(caller)

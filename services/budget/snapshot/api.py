@@ -1,25 +1,26 @@
 """What the reads of the books have in common over HTTP: as of which row, effective when, and an ETag that seals that row."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Self, TypeAlias
 
 from fastapi import Depends, Header, Query, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from services.budget.snapshot.rules import AsOf, Days, Snapshot
+from shared.day import Day, Instant
 from shared.paging import BIGINT_END
 
 
 async def _as_of(
     as_of_seq: Annotated[int | None, Query(ge=1, lt=BIGINT_END, description="As the books stood after this row | 截至该分录")] = None,
-    as_of_booked: Annotated[AwareDatetime | None, Query(description="As the books stood at this instant | 截至该记账时刻")] = None,
+    as_of_booked: Annotated[Instant | None, Query(description="As the books stood at this instant | 截至该记账时刻")] = None,
 ) -> AsOf:
     return AsOf(seq=as_of_seq, booked_at=as_of_booked)
 
 
 async def _days(
-    effective_from: Annotated[date | None, Query(description="First effective day | 生效日自")] = None,
-    effective_to: Annotated[date | None, Query(description="Last effective day | 生效日至")] = None,
+    effective_from: Annotated[Day | None, Query(description="First effective day | 生效日自")] = None,
+    effective_to: Annotated[Day | None, Query(description="Last effective day | 生效日至")] = None,
 ) -> Days:
     return Days(first=effective_from, last=effective_to)
 

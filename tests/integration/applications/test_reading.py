@@ -231,3 +231,17 @@ async def test_the_items_of_a_day_are_shown_to_everyone_with_their_clauses(desk:
     assert all(each["clause"].startswith("威人社发〔2023〕15号 ") and each["cap_fen"] > 0 for each in in_force["items"])
     assert in_force["referrals"]
     assert not any("cap_fen" in each for each in in_force["referrals"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"state": "paid"}, {"applicant_uscc": USCC}, {"case_number": "none"}, {"jurisdiction_id": "wendeng"}, {"cursor": write_cursor(str(new_id()))}],
+    ids=lambda other: next(iter(other)),
+)
+async def test_the_feed_is_not_shown_whole_to_who_asks_for_a_part_of_it(desk: Desk, other: dict[str, str]) -> None:
+    await desk.file()
+
+    answer = await desk.client.get(PATH, params={"changed_after": "", **other}, auth=AUDITOR)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert [each["pointer"] for each in answer.json()["errors"]] == [f"/query/{next(iter(other))}"]

@@ -79,3 +79,16 @@ async def test_no_read_is_a_fault_whatever_its_parameters_are(booked: httpx.Asyn
 
     assert len(tried) > 300
     assert [each for each in answers if each[2] not in (200, 400, 403, 404, 422)] == []
+
+
+@pytest.mark.parametrize("number", ["86400", "1757894400", "-86400", "1757894400000"])
+async def test_a_number_is_no_day_and_no_instant_in_any_query(booked: httpx.AsyncClient, number: str) -> None:
+    """The framework would take it for seconds since 1970."""
+    described = json.loads((ROOT / "tests" / "contract" / "openapi" / "budget.json").read_text(encoding="utf-8"))
+    reads = [(path, each) for path, methods in described["paths"].items() for each in methods.get("get", {}).get("parameters", [])]
+    dated = [(path, each["name"]) for path, each in reads if "date" in json.dumps(each["schema"].get("anyOf", each["schema"]))]
+
+    answers = [(path, name, (await booked.get(path, params={name: number}, auth=EVERYTHING)).json().get("errors", [{}])) for path, name in dated]
+
+    assert len(dated) > 8
+    assert [(path, name) for path, name, errors in answers if f"/query/{name}" not in [each.get("pointer") for each in errors]] == []

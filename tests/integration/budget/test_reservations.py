@@ -96,6 +96,39 @@ async def test_a_repeat_gets_the_first_answer_and_other_content_is_refused(clien
     assert await written(database) == before
 
 
+@pytest.mark.parametrize("atomic", [False, True], ids=["each by itself", "all or none"])
+async def test_what_is_announced_goes_on_in_the_trace_of_the_call(client: httpx.AsyncClient, database: Database, atomic: bool) -> None:
+    await appropriate(client, 1_000_000)
+    traces = [uuid.uuid4().hex for _ in range(3)]
+    headers = [{"traceparent": f"00-{trace}-00f067aa0ba902b7-01"} for trace in traces]
+
+    await asyncio.gather(*(client.post(URL, json=body(1_000), headers=each, params={"atomic": atomic}, auth=FINANCE) for each in headers))
+
+    sent = "SELECT headers->>'ce_traceparent' AS trace FROM outbox WHERE headers->>'ce_type' = 'budget.funds_reserved.v1'"
+    assert sorted(str(row["trace"])[3:35] for row in await fetch(database, sent, service="budget")) == sorted(traces)
+
+
+async def test_a_key_of_an_act_that_is_not_in_the_journal_reserves_nothing(client: httpx.AsyncClient, database: Database) -> None:
+    await appropriate(client, 1_000_000)
+    target = {
+        "fiscal_year": YEAR,
+        "line_id": LINE,
+        "indicator": "园区数",
+        "unit": "个",
+        "target": "1",
+        "weight_percent": 40,
+        "document": "绩效〔2025〕3号",
+    }
+    recorded = await client.post("/v1/performance-targets", json=target, auth=FINANCE, headers={"Idempotency-Key": "one"})
+    before = await written(database)
+
+    refused = [await reserve(client, body(1_000), key="one", **how) for how in ({}, {"atomic": True}, {"dry_run": True})]
+
+    assert recorded.status_code == 201
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(422, "idempotency-key-reused")] * 3
+    assert await written(database) == before
+
+
 async def test_a_key_of_a_reservation_is_no_key_of_another_act(client: httpx.AsyncClient, database: Database) -> None:
     await appropriate(client, 1_000_000)
     await reserve(client, body(1_000), key="one")

@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 from starlette.requests import Request
 
-from shared.auth import KEYS_KEPT_S, Authenticator, TokenRefused
+from shared.auth import KEYS_KEPT_S, SUBJECT_CHARACTERS_MAX, Authenticator, TokenRefused
 from shared.signature import EARLY_S_MAX, LATE_S_MAX
 from tests.integration.shared.edge import (
     DISTRICT,
@@ -66,6 +66,11 @@ def claims(**other: Any) -> dict[str, Any]:
 def token(key: Any = KEY, *, header: Mapping[str, Any] | None = None, **other: Any) -> str:
     head = {"alg": "ES256", "kid": "one"} if header is None else dict(header)
     return jwt.encode(head, claims(**other), key, algorithms=[head["alg"]])
+
+
+def signed(content: bytes) -> str:
+    """A token of the issuer with these bytes for its claims."""
+    return jws.serialize_compact({"alg": "ES256", "kid": "one"}, content, KEY)
 
 
 def base64url(content: bytes) -> str:
@@ -264,7 +269,17 @@ BAD_TOKENS: dict[str, str] = {
     "with a list for a header": unsigned([], claims()),
     "with a number for a key's name": unsigned({"alg": "ES256", "kid": {"a": 1}}, claims()),
     "with a list for its claims": unsigned({"alg": "ES256"}, [1, 2]),
+    "with a text for a header": unsigned("alg", claims()),
+    "with a list that names an algorithm for a header": unsigned(["alg"], claims()),
+    "with a number for its critical headers": unsigned({"alg": "ES256", "kid": "one", "crit": 5}, claims()),
+    "with critical headers that are no texts": unsigned({"alg": "ES256", "kid": "one", "crit": [{}, 1]}, claims()),
     "with a critical header nobody knows": unsigned({"alg": "ES256", "kid": "one", "crit": ["x"], "x": 1}, claims()),
+    "with a subject that no database holds": token(sub="a\0b"),
+    "with half of a surrogate pair for a subject": signed(json.dumps(claims(sub="a\ud800b")).encode()),
+    "with a subject longer than any may be": token(sub="a" * (SUBJECT_CHARACTERS_MAX + 1)),
+    "with claims nested 3,000 deep": signed(json.dumps(claims()).encode()[:-1] + b', "a": ' + b"[" * 3_000 + b"]" * 3_000 + b"}"),
+    "with a jurisdiction that no database holds": token(jurisdictions=["a\0b"]),
+    "with half of a surrogate pair for a jurisdiction": signed(json.dumps(claims(jurisdictions=["\ud800"])).encode()),
     "with roles that are no list": token(roles=7),
     "with a role that is no text": token(roles=[{"a": 1}]),
     "with jurisdictions that are no list": token(jurisdictions=7),
@@ -286,6 +301,12 @@ async def test_a_token_is_refused(staffed: Edge, bearer: str) -> None:
     assert (answer.status_code, problem["code"]) == (401, "token-refused")
     assert bearer not in answer.text
     assert await staffed.written() == before
+
+
+async def test_the_longest_subject_is_taken(staffed: Edge) -> None:
+    answer = await write_as_staff(staffed, token(sub="a" * SUBJECT_CHARACTERS_MAX))
+
+    assert answer.status_code == 201
 
 
 async def test_a_header_that_is_no_bearer_token_is_asked_to_sign(staffed: Edge) -> None:

@@ -2,26 +2,36 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import signal
 import socket
 import sys
+import uuid
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+import structlog
+from fastapi import FastAPI
+from sqlalchemy import text
 
 from shared.body import BODY_BYTES_MAX
-from tests.integration.shared.edge import LOCAL_SECRET, SERVICE, Call, Edge, edge_settings, note, until, write_call
+from shared.db import Tx, fetch
+from shared.live import open_live
+from shared.observability import set_up
+from tests.integration.shared.edge import LOCAL_SECRET, SERVICE, Call, Edge, NoteView, edge_settings, note, until, write_call
 from tests.integration.shared.test_idempotency import is_waiting, notes_locked
 from tests.runtime import Database
 
 CLIENTS = 16
+PERSON = "Zhang San 13800000000"
 ANSWERS_BEFORE_THE_END = 100
 
 
@@ -166,6 +176,52 @@ async def test_the_log_of_a_bug_has_its_trace_id_but_no_value_from_memory_and_no
     assert "NotNullViolation" in log
     assert LOCAL_SECRET not in log
     assert "Zhang San" not in log
+
+
+BUGS: dict[str, Callable[[Tx], Awaitable[object]]] = {
+    "a value of another kind": lambda tx: fetch(tx, "SELECT $1::int", PERSON),
+    "a value of another kind, through SQLAlchemy": lambda tx: tx.execute(text("SELECT CAST(:name AS int)"), {"name": PERSON}),
+    "a value that is out of range": lambda tx: fetch(tx, "SELECT $1::bigint", 13800000000 * 10**10),
+    "a text that the database does not hold": lambda tx: fetch(tx, "SELECT $1::text", f"{PERSON}\ud800"),
+    "a row that a view does not take": lambda _: view_of(PERSON),
+    "an answer that is none of its route": lambda _: answer_with(PERSON),
+}
+
+
+async def view_of(amount: str) -> NoteView:
+    return NoteView.model_validate({"id": uuid.uuid4(), "title": "a", "amount_fen": amount, "version": 1})
+
+
+async def answer_with(amount: str) -> None:
+    """As the framework finds it when a route returned something else than it declares."""
+    app = FastAPI()
+
+    @app.get("/", response_model=NoteView)
+    async def answer() -> Any:
+        return {"id": uuid.uuid4(), "title": "a", "amount_fen": amount, "version": 1}
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
+        await client.get("/")
+
+
+@pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS.keys())
+async def test_the_log_of_a_bug_tells_the_kind_of_a_value_and_not_the_value(note_database: Database, bug: Callable[[Tx], Awaitable[object]]) -> None:
+    log, before = io.StringIO(), structlog.get_config()
+    settings = edge_settings(database_url=note_database.sqlalchemy_url(SERVICE))
+    set_up(settings)
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=log), cache_logger_on_first_use=False)
+    live = open_live(settings)
+
+    async with live.running(), live.transaction() as tx:
+        try:
+            await bug(tx)
+        except Exception as error:
+            structlog.get_logger().error("request_failed", exc_info=error)
+    structlog.configure(**before)
+
+    assert "request_failed" in log.getvalue()
+    assert "Zhang San" not in log.getvalue()
+    assert "13800000000" not in log.getvalue()
 
 
 async def test_every_accepted_request_is_answered_after_sigterm_and_nothing_else_is_written(note_database: Database, tmp_path: Path) -> None:

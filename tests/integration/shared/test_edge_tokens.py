@@ -11,7 +11,7 @@ import pytest
 from joserfc.jwk import ECKey, KeySet
 from starlette.requests import Request
 
-from shared.auth import KEYS_KEPT_S, LEEWAY_S, TOKENS_KEPT_MAX, Authenticator, TokenRefused
+from shared.auth import KEYS_KEPT_S, LEEWAY_S, TOKENS_KEPT_MAX, Authenticator, IssuerAway, TokenRefused
 from shared.caller import Caller
 from tests.integration.shared.edge import ROLES, edge_settings
 from tests.integration.shared.test_edge_callers import ISSUER, KEY, SECOND_KEY, token
@@ -31,7 +31,11 @@ def authenticator(tmp_path: Path) -> Authenticator:
 
 def publish(authenticator: Authenticator, *keys: ECKey) -> None:
     """What the issuer shows from now on."""
-    Path(str(authenticator.settings.staff_jwks)).write_text(json.dumps(KeySet(list(keys)).as_dict(private=False)))
+    show(authenticator, json.dumps(KeySet(list(keys)).as_dict(private=False)))
+
+
+def show(authenticator: Authenticator, text: str) -> None:
+    Path(str(authenticator.settings.staff_jwks)).write_text(text)
 
 
 async def called(authenticator: Authenticator, bearer: str) -> Caller:
@@ -99,6 +103,37 @@ async def test_a_token_that_was_taken_is_refused_once_its_key_is_gone_and_taken_
 
     assert [kept, by_the_key_left] == callers
     assert await called(authenticator, good) == kept
+
+
+NO_KEYS = ["", "null", "[]", "5", "{}", "[" * 3_000, *(f'{{"keys": {keys}}}' for keys in ("null", "5", "{}", "[]", "[5, null, {}]"))]
+
+
+@pytest.mark.parametrize("shown", NO_KEYS, ids=range(len(NO_KEYS)))
+async def test_while_the_issuer_shows_no_key_that_can_be_used_staff_are_asked_to_come_back(authenticator: Authenticator, shown: str) -> None:
+    show(authenticator, shown)
+
+    with pytest.raises(IssuerAway):
+        await called(authenticator, token())
+
+
+UNUSABLE: list[object] = [
+    {"kty": "EC", "crv": "SM2", "kid": "sm2", "x": "AA", "y": "AA"},
+    {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"},
+    {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+    {"kty": "RSA", "n": "AA"},
+    {"kty": ["EC"]},
+    {"kid": "one"},
+    "a key",
+    None,
+]
+
+
+async def test_a_key_that_cannot_be_used_does_not_stand_in_the_way_of_the_others(authenticator: Authenticator) -> None:
+    show(authenticator, json.dumps({"keys": [*UNUSABLE, KEY.as_dict(private=False), *UNUSABLE]}))
+
+    assert (await called(authenticator, token())).id == f"staff:{ISSUER}|officer-1"
+    with pytest.raises(TokenRefused):
+        await called(authenticator, token(SECOND_KEY, header={"alg": "ES256", "kid": "two"}))
 
 
 def _one_more(signature: str) -> str:

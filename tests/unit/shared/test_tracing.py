@@ -55,8 +55,16 @@ async def test_a_call_goes_on_in_the_trace_of_its_caller_with_one_span_of_its_ow
         (f"00-{TRACE}-{'0' * 16}-01",),
         (f"ff-{TRACE}-{SPAN}-01",),
         (f"00-{TRACE}\xe9-{SPAN}-01",),
+        (f"00-{TRACE.upper()}-{SPAN}-01",),
+        (f"00-{TRACE}-{SPAN}-01-more",),
+        (f"00-{TRACE}-{SPAN}-01" * 5_000,),
+        (f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01"),
+        (f"00-{TRACE}-{SPAN}-01", ""),
     ],
-    ids=["none", "empty", "nonsense", "no trace", "no span", "a version that cannot be", "a letter beyond ASCII"],
+    ids=[
+        *("none", "empty", "nonsense", "no trace", "no span", "a version that cannot be", "a letter beyond ASCII"),
+        *("in capitals", "with more behind it", "very long", "two", "one and an empty one"),
+    ],
 )
 async def test_without_a_trace_that_can_be_read_each_call_begins_one(traceparents: tuple[str, ...]) -> None:
     first, second = [(await seen_by(*traceparents))[0] for _ in range(2)]
