@@ -20,13 +20,16 @@ _PORTION = f"SELECT {', '.join(Entry._fields)}, chain FROM journal WHERE seq > $
 
 _AWARDS = """
 SELECT application_id, array_agg(seq ORDER BY seq) AS seqs FROM journal
-WHERE application_id > $1 AND fiscal_year = $2 AND seq <= $3 GROUP BY application_id ORDER BY application_id LIMIT $4
+WHERE fiscal_year = $1 AND seq <= $2 AND application_id > $3 GROUP BY application_id ORDER BY application_id LIMIT $4
 """
 _NOTICES = """
 SELECT r.application_id, r.proposal_id, r.case_number, r.applicant_uscc, r.line_id, r.jurisdiction_id, r.amount_fen, r.state, r.policy_version,
     p.notice_number, p.confirmed_on, m.number AS minutes_number, m.stage AS decision_stage, m.decided_on, m.decision_id
 FROM reservation r LEFT JOIN payable p USING (application_id, proposal_id) LEFT JOIN award_minutes m USING (application_id, proposal_id)
-WHERE r.fiscal_year = $1 AND r.place <= $2 AND (r.application_id, r.proposal_id) > ($3, $4) ORDER BY r.application_id, r.proposal_id LIMIT $5
+WHERE (r.application_id, r.proposal_id) > ($3, $4) AND r.place <= $2 AND (r.fiscal_year = $1 OR EXISTS (
+    SELECT FROM journal j WHERE j.application_id = r.application_id AND j.proposal_id = r.proposal_id AND j.fiscal_year = $1 AND j.seq <= $2
+))
+ORDER BY r.application_id, r.proposal_id LIMIT $5
 """
 _DOCUMENTS = """
 SELECT document, min(seq) AS first_seq, count(*) AS entries FROM journal
@@ -134,51 +137,37 @@ async def journal_lines(live: Live, *, after_seq: int, until_seq: int) -> AsyncI
         yield "".join([line_of(entry, chain=chain) for entry, chain in portion]).encode()
 
 
-async def awards(live: Live, *, fiscal_year: int, until_seq: int) -> AsyncIterator[Sequence[Row]]:
-    """Cases with the numbers of their entries, in portions."""
-    after = NIL
-    while True:
-        async with live.transaction() as tx:
-            rows = await fetch(tx, _AWARDS, after, fiscal_year, until_seq, AWARDS_A_PORTION)
-        if not rows:
-            return
-        yield rows
-        after = rows[-1]["application_id"]
+def awards(live: Live, *, fiscal_year: int, until_seq: int) -> AsyncIterator[Sequence[Row]]:
+    """Cases with the numbers of their entries."""
+    return _portions(live, _AWARDS, fiscal_year, until_seq, first=(NIL,), place=("application_id",), rows_max=AWARDS_A_PORTION)
 
 
-async def notices(live: Live, *, fiscal_year: int, until_seq: int) -> AsyncIterator[Sequence[Row]]:
-    """Awards that have an entry by then, as they stand now, in portions."""
-    after = NIL, NIL
-    while True:
-        async with live.transaction() as tx:
-            rows = await fetch(tx, _NOTICES, fiscal_year, until_seq, *after, ROWS_A_PORTION)
-        if not rows:
-            return
-        yield rows
-        after = rows[-1]["application_id"], rows[-1]["proposal_id"]
+def notices(live: Live, *, fiscal_year: int, until_seq: int) -> AsyncIterator[Sequence[Row]]:
+    """Awards of the year that have an entry by then, also where a close has carried them since, as they stand now."""
+    return _portions(live, _NOTICES, fiscal_year, until_seq, first=(NIL, NIL), place=("application_id", "proposal_id"))
 
 
-async def documents(live: Live, *, fiscal_year: int, until_seq: int) -> AsyncIterator[Sequence[Row]]:
-    after = ""
-    while True:
-        async with live.transaction() as tx:
-            rows = await fetch(tx, _DOCUMENTS, fiscal_year, until_seq, after, ROWS_A_PORTION)
-        if not rows:
-            return
-        yield rows
-        after = rows[-1]["document"]
+def documents(live: Live, *, fiscal_year: int, until_seq: int) -> AsyncIterator[Sequence[Row]]:
+    return _portions(live, _DOCUMENTS, fiscal_year, until_seq, first=("",), place=("document",))
 
 
-async def payees(live: Live, *, fiscal_year: int) -> AsyncIterator[Sequence[Row]]:
+def payees(live: Live, *, fiscal_year: int) -> AsyncIterator[Sequence[Row]]:
     """Payment orders with the sealed number that each went to."""
-    after = NIL
+    return _portions(live, _PAYEES, fiscal_year, first=(NIL,), place=("id",))
+
+
+async def _portions(
+    live: Live, statement: str, *told: int, first: tuple[object, ...], place: Sequence[str], rows_max: int = ROWS_A_PORTION
+) -> AsyncIterator[Sequence[Row]]:
+    """Each in a transaction of its own. The statement gets what is told, the place of the last row (its columns `place`), and how many rows."""
+    after = first
     while True:
         async with live.transaction() as tx:
-            rows = await fetch(tx, _PAYEES, fiscal_year, after, ROWS_A_PORTION)
+            rows = await fetch(tx, statement, *told, *after, rows_max)
         if not rows:
             return
         yield rows
-        after = rows[-1]["id"]
+        after = tuple(rows[-1][name] for name in place)
 
 
 async def exports(tx: Tx) -> Sequence[Row]:

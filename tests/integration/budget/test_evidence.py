@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import zipfile
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pytest
 from services.budget.checkpoint.commands import make_checkpoint
 from services.budget.signing import signer_of
 from shared.live import Live
-from tests.building import BUSINESS_NOW, fetch
+from tests.building import BUSINESS_NOW, fetch, move_business_clock
 from tests.integration.budget.acting import (
     AUDITOR,
     FINANCE,
@@ -132,3 +132,19 @@ async def test_who_took_which_pack_is_kept_and_stands_in_the_next(client: httpx.
     kept = await fetch(database, "SELECT kind, sha256, taken_by FROM evidence_export ORDER BY id", service="budget")
     assert [each["kind"] for each in kept] == ["pack", "pack"]
     assert [row["sha256"] for row in rows_of(second, "access-log.csv")] == [kept[0]["sha256"]]
+
+
+async def test_an_award_that_a_close_has_carried_stands_in_the_packs_of_both_years(client: httpx.AsyncClient, live: Live, tmp_path: Path) -> None:
+    await appropriate(client, 1_000_000)
+    (carried,) = cases_of(proposal := proposed(award(300_000)))
+    await hear(live, proposal)
+    move_business_clock(tmp_path, datetime.fromisoformat("2026-01-05T10:00:00+08:00"))
+    closed = await client.post("/v1/year-closes", json={"fiscal_year": 2025, "document": "财结〔2026〕1号"}, auth=FINANCE)
+    (later,) = cases_of(proposal := proposed(award(100_000), fiscal_year=2026))
+    await hear(live, proposal)
+
+    packs = {year: await pack(client, folder=tmp_path / str(year), fiscal_year=year) for year in (2025, 2026)}
+
+    assert closed.status_code == 201, closed.text
+    listed = {year: {row["application_id"] for row in rows_of(folder, "awards.csv")} for year, folder in packs.items()}
+    assert listed == {2025: {str(carried.application_id)}, 2026: {str(carried.application_id), str(later.application_id)}}
