@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, NoReturn, TypeAlias
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
@@ -42,7 +42,7 @@ ORDER BY place
 """
 _KEEP = """
 INSERT INTO answer (caller, key, fingerprint, status, headers, body)
-SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int[], $5::jsonb[], $6::bytea[]) ON CONFLICT DO NOTHING RETURNING true
+SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int[], $5::jsonb[], $6::bytea[]) ON CONFLICT DO NOTHING RETURNING caller, key
 """
 
 
@@ -70,6 +70,10 @@ class Attempt:
         """For an act whose answer is kept elsewhere: a key that has one here belongs to another act. Raises KeyReused."""
         if await fetch(tx, _IS_KEPT, self.caller.id, self.key):
             raise key_reused(self.key)
+
+    async def refuse_unkept(self, tx: Tx) -> NoReturn:
+        """For an answer that could not be kept. Raises InFlight or KeyReused."""
+        raise _in_flight(self.key) if await fetch(tx, _IS_KEPT, self.caller.id, self.key) else key_reused(self.key)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +152,11 @@ def stored_answer(attempt: Attempt, *, row: ByName) -> Response | Refusal:
 
 
 async def keep_answers(tx: Tx, answered: Sequence[Answered]) -> list[Response]:
-    """Render the answers inside the transaction and store their bytes. Raises InFlight when one of the keys was answered meanwhile."""
+    """Render the answers inside the transaction and store their bytes.
+
+    Raises InFlight when one of the keys was answered meanwhile, and KeyReused where the database knows a key from an act whose answer is kept
+    elsewhere.
+    """
     if not answered:
         return []
     rendered = [each.rendered() for each in answered]
@@ -163,7 +171,9 @@ async def keep_answers(tx: Tx, answered: Sequence[Answered]) -> list[Response]:
         [each.body for each in rendered],
     )
     if len(kept) != len(answered):
-        raise _in_flight(answered[0].attempt.key)
+        stored = {(row["caller"], row["key"]) for row in kept}
+        missing = next(each.attempt for each in answered if (each.attempt.caller.id, each.attempt.key) not in stored)
+        await missing.refuse_unkept(tx)
     return [each.response for each in rendered]
 
 

@@ -108,18 +108,38 @@ async def test_what_is_announced_goes_on_in_the_trace_of_the_call(client: httpx.
     assert sorted(str(row["trace"])[3:35] for row in await fetch(database, sent, service="budget")) == sorted(traces)
 
 
+TARGET = {
+    "fiscal_year": YEAR,
+    "line_id": LINE,
+    "indicator": "园区数",
+    "unit": "个",
+    "target": "1",
+    "weight_percent": 40,
+    "document": "绩效〔2025〕3号",
+}
+FREEZE = {"scope": "fund", "document": "审通〔2025〕7号", "authority": "示例审计局", "reason": "核查中", "ordered_on": "2025-09-01"}
+
+
+@pytest.mark.parametrize(("path", "act"), [("/v1/performance-targets", TARGET), ("/v1/freezes", FREEZE)])
+async def test_a_key_of_a_reservation_is_no_key_of_an_act_that_writes_no_entry(
+    client: httpx.AsyncClient, database: Database, path: str, act: dict[str, object]
+) -> None:
+    await appropriate(client, 1_000_000)
+    await reserve(client, body(1_000), key="one")
+    before = await written(database)
+
+    refused = await client.post(path, json=act, auth=FINANCE, headers={"Idempotency-Key": "one"})
+    after = await written(database)
+    made, again = [await client.post(path, json=act, auth=FINANCE, headers={"Idempotency-Key": "two"}) for _ in range(2)]
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency-key-reused")
+    assert after == before
+    assert (made.status_code, again.content) == (201, made.content)
+
+
 async def test_a_key_of_an_act_that_is_not_in_the_journal_reserves_nothing(client: httpx.AsyncClient, database: Database) -> None:
     await appropriate(client, 1_000_000)
-    target = {
-        "fiscal_year": YEAR,
-        "line_id": LINE,
-        "indicator": "园区数",
-        "unit": "个",
-        "target": "1",
-        "weight_percent": 40,
-        "document": "绩效〔2025〕3号",
-    }
-    recorded = await client.post("/v1/performance-targets", json=target, auth=FINANCE, headers={"Idempotency-Key": "one"})
+    recorded = await client.post("/v1/performance-targets", json=TARGET, auth=FINANCE, headers={"Idempotency-Key": "one"})
     before = await written(database)
 
     refused = [await reserve(client, body(1_000), key="one", **how) for how in ({}, {"atomic": True}, {"dry_run": True})]
