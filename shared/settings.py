@@ -1,7 +1,6 @@
 """Settings that every service has, from environment variables alone; secrets have no defaults."""
 
 import base64
-import binascii
 import hashlib
 from enum import StrEnum
 from pathlib import Path
@@ -87,7 +86,7 @@ def key_bytes(written: str, *, name: str) -> bytes:
     """Raises ValueError, which never shows what was written."""
     try:
         key = base64.b64decode(written, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ValueError(f"{name} is not base64") from None
     if len(key) != KEY_BYTES:
         raise ValueError(f"{name} must be base64 of {KEY_BYTES} bytes")

@@ -37,8 +37,14 @@ UPDATE payment_order o SET state = 'in_transit', approver = c.approver, approved
     version = version + 1
 FROM unnest(CAST(:ids AS uuid[]), CAST(:vouchers AS text[]), CAST(:approvers AS text[])) AS c (id, voucher, approver) WHERE o.id = c.id
 """)
-_IS_SENT_ON = text("""
+_WHERE_IT_IS = text("""
 SELECT EXISTS (SELECT FROM quota_payment WHERE payment_order_id = :id) OR EXISTS (SELECT FROM requested_payment WHERE payment_order_id = :id)
+        AS is_sent_on,
+    EXISTS (
+        SELECT FROM payment_order o JOIN bank_confirmation b USING (bank_reference)
+        WHERE o.id = :id AND b.outcome = 'paid' AND b.status = 'reconcile'
+            AND NOT EXISTS (SELECT FROM reconciliation s WHERE s.bank_confirmation_id = b.id)
+    ) AS is_reported_paid
 """)
 _WITHDRAW = text("""
 UPDATE payment_order SET state = 'withdrawn', rejected_by = :by, reason = :reason, returned_on = :on, version = version + 1 WHERE id = :id
@@ -148,14 +154,19 @@ async def append_approvals(tx: Tx, decided: Decided, *, answers: Sequence[tuple[
 
 
 async def withdraw_approval(tx: Tx, step: Step, *, document: str, reason: str, caller: Caller, act: Act) -> Answer:
-    """撤回: the money is reserved for its case again, and the case payable by a new order. Whoever asks for payment locks the books before too."""
+    """撤回: the money is reserved for its case again, and the case payable by a new order.
+
+    Whoever asks for payment, and whoever brings the bank's news of it, locks the books before too.
+    """
     await lock_books(tx)
     locked = await lock_orders(tx, [step])
-    is_sent_on: bool = (await tx.execute(_IS_SENT_ON, {"id": step.order_id})).scalar_one()
+    where = (await tx.execute(_WHERE_IT_IS, {"id": step.order_id})).one()
 
     def check(_place: int) -> None:
         order = order_of(locked[step.order_id])
-        rules.check_withdrawing(order, version=step.version, is_sent_on=is_sent_on, withdrawn_by=act.caller)
+        rules.check_withdrawing(
+            order, version=step.version, is_sent_on=where.is_sent_on, is_reported_paid=where.is_reported_paid, withdrawn_by=act.caller
+        )
 
     judged = judge_steps([step], found=jurisdictions_of(locked), callers=[caller], check=check)
     if not isinstance(judged[0], Refusal):

@@ -165,7 +165,8 @@ def _judge(row: BankRow, *, issue: Issue | None, said_by: Route, on: date) -> Ef
             detail_zh=f"没有支付凭证号为{row.bank_reference}的支付。",
             pointer="/bank_reference",
         )
-    if issue.route is not said_by:
+    # What was withdrawn was sent nowhere: whoever says something of it is heard, whatever way policy has for it by now.
+    if issue.route is not said_by and issue.state is not OrderState.WITHDRAWN:
         raise OtherRoute(
             f"{row.bank_reference} is paid by way of {issue.route}, this was said by way of {said_by}.",
             detail_zh=f"{row.bank_reference}的支付渠道为{ROUTE_ZH[issue.route]}，本次回执来自{ROUTE_ZH[said_by]}。",
@@ -198,7 +199,7 @@ def _paid(row: BankRow, issue: Issue) -> Effect:
 def _returned(row: BankRow, issue: Issue) -> Effect:
     if issue.state is OrderState.IN_TRANSIT:
         return Effect.RETURN_UNPAID
-    if issue.returned_on == row.settled_on:
+    if issue.returned_on == row.settled_on and issue.state is not OrderState.WITHDRAWN:
         # Also of a payment that arrived after all: the return was an error, and saying it again does not make it true.
         return Effect.NOTHING_NEW
     if issue.state is OrderState.PAID and not may_bank_return(received_fen=issue.recovered_fen):

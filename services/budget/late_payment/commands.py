@@ -41,7 +41,12 @@ _CANCEL_REISSUE = text("""
 UPDATE payment_order SET state = 'cancelled', reason = :reason, version = version + 1
 WHERE application_id = :application_id AND state IN ('made', 'checked')
 """)
-_PAID = text("UPDATE payment_order SET state = 'paid', paid_on = :paid_on, version = version + 1 WHERE id = :order_id")
+# The bank's return stays beside it, since the bank may say it again; a withdrawal was nothing that the bank said, and it did not hold.
+_PAID = text("""
+UPDATE payment_order SET state = 'paid', paid_on = :paid_on, version = version + 1, rejected_by = NULL,
+    returned_on = CASE WHEN state = 'returned' THEN returned_on END, reason = CASE WHEN state = 'returned' THEN reason END
+WHERE id = :order_id
+""")
 
 
 async def decide_late_payment(

@@ -127,6 +127,14 @@ class PaymentUnderWay(Conflict):
     remedy_zh = "请联系国库或区市财政停止支付，待其报回退回结果后入账。"
 
 
+class PaymentReported(Conflict):
+    code = "payment-reported"
+    title_en = "The bank says that it is paid"
+    title_zh = "银行已报告该笔到账"
+    remedy_en = "Find out with the bank and settle its row on the reconciliation list first (/v1/bank-confirmations/{id}:settle)."
+    remedy_zh = "请先与银行核实，并办结对账清单中的该条回执（/v1/bank-confirmations/{id}:settle）。"
+
+
 class NamedTwice(Refusal):
     code = "named-twice"
     title_en = "It is named twice in this call"
@@ -236,11 +244,14 @@ def check_rejecting(order: Order, *, version: int, rejected_by: str) -> None:
         raise _same_person()
 
 
-def check_withdrawing(order: Order, *, version: int, is_sent_on: bool, withdrawn_by: str) -> None:
-    """Only while nobody was asked to pay it; by somebody who may have approved it, and neither made nor checked it."""
+def check_withdrawing(order: Order, *, version: int, is_sent_on: bool, is_reported_paid: bool, withdrawn_by: str) -> None:
+    """Only while nobody was asked to pay it nor says that it is paid; by somebody who may have approved it, and neither made nor checked it."""
     _check_step(order, version=version, expected=OrderState.IN_TRANSIT)
     if is_sent_on:
         raise PaymentUnderWay("It was handed down to a district or asked of the treasury.", detail_zh="该笔支付已随指标文件下达或已向国库请款。")
+    if is_reported_paid:
+        # It did not fit (another sum, another day) and nobody has found out why: reserved again, it might be paid twice.
+        raise PaymentReported("The bank's row is open for reconciliation.", detail_zh="银行的到账回执尚在对账清单中，未办结。")
     if withdrawn_by in (order.maker, order.checker):
         raise _same_person()
 

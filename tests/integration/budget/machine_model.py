@@ -159,7 +159,7 @@ class Model(Books):
         order, kept = self.referred.get(reference), (reference, outcome, settled_on, fen)
         if settled_on > self.today:
             return "refused"
-        if order is None or self.route(order) != said_by:
+        if order is None or (order.state != "withdrawn" and self.route(order) != said_by):
             return self._set_aside(kept, caller)
         if outcome == "paid" and order.state in ("returned", "withdrawn") and order.paid_on != settled_on:
             if not any((late.order, late.settled_on, late.fen) == (order, settled_on, fen) for late in self.lates):
@@ -170,7 +170,7 @@ class Model(Books):
         if order.state == "in_transit":
             self._settle(order, outcome, settled_on)
             return "changed"
-        if settled_on == (order.paid_on if outcome == "paid" else order.returned_on):
+        if order.state != "withdrawn" and settled_on == (order.paid_on if outcome == "paid" else order.returned_on):
             return "unchanged"
         if (outcome, order.state) == ("returned", "paid") and not self.recovered_fen(order) and settled_on >= order.paid_on:
             self._settle(order, outcome, settled_on)
@@ -236,7 +236,8 @@ class Model(Books):
             self.post("confirm", case.legs(IN_TRANSIT, PAID))
             for other in self.orders_of(case.application, "made", "checked"):
                 other.state, other.version = "cancelled", other.version + 1
-            order.state, order.paid_on, order.version, case.state = "paid", late.settled_on, order.version + 1, "paid"
+            returned_on = order.returned_on if order.state == "returned" else None
+            order.state, order.paid_on, order.returned_on, order.version, case.state = "paid", late.settled_on, returned_on, order.version + 1, "paid"
 
     # Recovery.
 

@@ -30,10 +30,12 @@ class PaperModel(Model):
             raise Refused(409, code, told={"orders": unfit})
 
     def withdraw_order(self, order: Order, *, caller: str, version: int) -> None:
-        """While nobody was asked to pay it."""
+        """While nobody was asked to pay it, nor says that it is paid."""
         self.check_step(order, "in_transit", version=version)
         if order.way:
             raise Refused(409, "payment-under-way")
+        if any(is_open and kept[:2] == (order.reference, "paid") for kept, is_open in self.unreconciled.items()):
+            raise Refused(409, "payment-reported")
         if caller in (order.maker, order.checker):
             raise Refused(403, "same-person-twice")
         order.state, order.version, order.returned_on, order.case.state = "withdrawn", version + 1, self.today, "reserved"

@@ -23,12 +23,14 @@ from tests.integration.budget.acting import (
     assert_books_add_up,
     balances,
     bank_says,
+    make,
     paid_row,
     payable_case,
     written,
 )
 from tests.integration.budget.test_payment_requests import answer, ask_for, paid
 from tests.integration.budget.test_pools import post
+from tests.integration.budget.test_withdrawn_payments import withdraw
 from tests.runtime import Database
 
 FREEZE = {"document": "审通〔2025〕7号", "authority": "示例审计局", "reason": "核查中", "ordered_on": "2025-09-01"}
@@ -135,6 +137,22 @@ async def test_what_nobody_was_asked_for_goes_the_way_that_policy_says(client: h
 
     assert asked.json()["orders"] == [{"payment_order_id": order["id"], "code": "other-route"}]
     assert (said["status"], said["problem"]["code"]) == ("reconcile", "other-route")
+
+
+async def test_news_that_a_withdrawn_payment_was_paid_counts_whatever_way_policy_says_by_then(
+    client: httpx.AsyncClient, live: Live, ways: Policy
+) -> None:
+    await appropriate(client, 1_000_000)
+    case = await payable_case(client, live)
+    order = await approved_order(client, case)
+    await withdraw(client, order)
+    ways.route = Route.QUOTA
+
+    (said,) = await bank_says(client, paid_row(order))
+    refused = await make(client, case)
+
+    assert (said["status"], said["problem"]["code"]) == ("reconcile", "payment-closed")
+    assert (refused.status_code, refused.json()["code"]) == (409, "late-payment-open")
 
 
 STOPPED_BY = [

@@ -32,7 +32,13 @@ def test_a_developers_machine_has_one_that_stays() -> None:
     assert len(first) == 32
 
 
-NO_KEYS = [(KEY[:-5], "not base64"), (f"!{KEY}", "not base64"), (base64.b64encode(bytes(31)).decode(), "32 bytes"), ("", "32 bytes")]
+NO_KEYS = [
+    (KEY[:-5], "not base64"),
+    (f"!{KEY}", "not base64"),
+    (f"Ｋ{KEY[1:]}", "MARK_KEY is not base64"),
+    (base64.b64encode(bytes(31)).decode(), "32 bytes"),
+    ("", "32 bytes"),
+]
 
 
 @pytest.mark.parametrize(("key", "told"), NO_KEYS)
