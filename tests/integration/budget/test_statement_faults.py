@@ -189,6 +189,16 @@ async def test_a_single_approval_leaves_nothing(client: httpx.AsyncClient, live:
     assert writes.keys() == BOOKS | {"payment_order", "reservation", "reservation_history", "stream", "outbox", "answer"}
 
 
+async def test_a_withdrawal_of_an_approval_leaves_nothing(client: httpx.AsyncClient, live: Live, database: Database, faults: Faults) -> None:
+    order = (await approved_orders(client, live))[0]
+    path, content = f"/v1/payment-orders/{order['id']}:withdraw", {"document": "财支撤〔2025〕3号", "reason": "暂停支付"}
+    operation = Operation(client=client, path=path, body=content, auth=APPROVER, version=order["version"], key="withdraw")
+
+    writes = await fail_at_every_table(operation, faults=faults, database=database)
+
+    assert writes.keys() == BOOKS | {"payment_order", "reservation", "reservation_history", "stream", "outbox", "answer"}
+
+
 async def test_what_the_bank_says_leaves_nothing(client: httpx.AsyncClient, live: Live, database: Database, faults: Faults) -> None:
     """A file that says paid, and one that says returned."""
     orders = await approved_orders(client, live)
