@@ -57,10 +57,10 @@ async def measure(stack: Stack, *, seconds: float, rounds: int) -> list[Figure]:
         for _ in range(rounds):
             writer.append(await counted(bench, "writer", seconds=seconds))
             pgbench.append(await simple_update(stack, bench, seconds=seconds))
-        one_call = await counted(bench, "per_request", seconds=min(ONCE_S, seconds), chained=False)
+        one_call = await counted(bench, "per_request", seconds=min(ONCE_S, seconds * rounds), chained=False)
     async with fresh_books(stack, name="ledger_events") as bench:
-        events = await counted(bench, "events", seconds=min(ONCE_S, seconds))
-        two = await two_writers(bench, seconds=min(ONCE_S, seconds))
+        events = await counted(bench, "events", seconds=min(ONCE_S, seconds * rounds))
+        two = await two_writers(bench, seconds=min(ONCE_S, seconds * rounds))
     ours, theirs = sum(each.done / each.seconds for each in writer) / rounds, sum(pgbench) / rounds
     by_round = ", ".join(f"{mine.done / mine.seconds:.0f} against {bar:.0f}" for mine, bar in zip(writer, pgbench, strict=True))
     busy = f"the writer's process used {writer[-1].cpu_share:.0%} of a core, the database the other"

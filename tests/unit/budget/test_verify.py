@@ -213,6 +213,33 @@ def test_chain_root_and_length_are_what_the_checkpoint_witnessed(other: dict[str
     assert (found in judged.stderr) if found else "1 UNSIGNED (no --public-key) checkpoints agree" in judged.stdout
 
 
+@pytest.mark.parametrize(("broken", "named"), [(2, "seq 2: numbered"), (3, "seq 3: numbered"), (6, "seq 3: reserve of 2025")])
+def test_of_two_rows_that_are_wrong_the_earlier_is_named_whatever_is_wrong_with_it(broken: int, named: str, tmp_path: Path) -> None:
+    """Row 3 says what the books may not contain; the other one, or row 3 itself, is not the row that was chained."""
+    lines = rechained(changed(3, cr="2025/支付:上年追回")).splitlines()
+    lines[broken] = with_another_chain(lines[broken])
+
+    judged = verified("\n".join([*lines, ""]), folder=tmp_path)
+
+    assert (judged.returncode, judged.stderr.count("seq ")) == (1, 1)
+    assert named in judged.stderr
+
+
+@pytest.mark.parametrize("dying", ["import os; os._exit(9)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+def test_rows_that_nobody_added_up_are_not_called_good(dying: str, tmp_path: Path) -> None:
+    """The process that adds up ends without a word, as one does that is killed for want of memory."""
+    verified(rechained(published()), folder=tmp_path)
+    with (tmp_path / "bookkeeping.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n\ndef dies(*_):\n    {dying}\n\n\nBooks.take = dies\n")
+
+    command = [sys.executable, "-I", "-S", str(tmp_path / "verify.py"), str(tmp_path / "journal.ndjson")]
+    judged = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert judged.returncode == 1
+    assert "GOOD" not in judged.stdout
+    assert "not added up" in judged.stderr
+
+
 def test_the_verifier_is_two_hundred_lines_at_most_and_needs_python_alone() -> None:
     imported = set[str]()
     for file in FILES:
