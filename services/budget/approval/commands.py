@@ -176,7 +176,7 @@ async def withdraw_approval(tx: Tx, step: Step, *, document: str, reason: str, c
         (voucher,) = await ledger.post_entries(tx, [posting], act=act)
         await tx.execute(_WITHDRAW, {"id": row.id, "by": act.caller, "reason": reason, "on": act.on})
         await waiting.mark(tx, [money], state=ReservationState.RESERVED, what="withdrawn", reasons=[reason], act=act)
-        await outbox.append(tx, PaymentReturned(**_facts(row.id, money, voucher=voucher, act=act), reason=reason))
+        await outbox.append(tx, PaymentReturned(**waiting.event_facts(money, act), payment_order_id=row.id, voucher=voucher, reason=reason))
     (answer,) = await shown_orders(tx, judged)
     return answer
 
@@ -263,17 +263,4 @@ def _caution(money: CaseMoney, *, paying: Mapping[str, Paying]) -> Caution | Non
 
 
 def _event(found: Approvable, *, voucher: str, act: Act) -> PaymentOrdered:
-    return PaymentOrdered(**_facts(found.order.id, found.money, voucher=voucher, act=act))
-
-
-def _facts(order_id: UUID, money: CaseMoney, *, voucher: str, act: Act) -> dict[str, Any]:
-    return {
-        "application_id": money.application_id,
-        "proposal_id": money.proposal_id,
-        "amount_fen": money.amount_fen,
-        "fiscal_year": money.fiscal_year,
-        "payment_order_id": order_id,
-        "voucher": voucher,
-        "happened_at": act.at,
-        "happened_on": act.on,
-    }
+    return PaymentOrdered(**waiting.event_facts(found.money, act), payment_order_id=found.order.id, voucher=voucher)

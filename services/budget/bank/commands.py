@@ -245,16 +245,7 @@ def _posting(moving: Moving, *, document: str, closed: Collection[int], on: date
 
 def _event(moving: Moving, *, voucher: str, act: Act) -> PaymentConfirmed | PaymentReturned:
     order, row = moving.order, moving.row
-    facts = {
-        "application_id": order.application_id,
-        "proposal_id": order.proposal_id,
-        "amount_fen": order.amount_fen,
-        "fiscal_year": order.fiscal_year,
-        "payment_order_id": order.order_id,
-        "voucher": voucher,
-        "happened_at": act.at,
-        "happened_on": act.on,
-    }
+    facts = waiting.event_facts(order, act) | {"payment_order_id": order.order_id, "voucher": voucher}
     if row.outcome is BankOutcome.PAID:
         return PaymentConfirmed(**facts, paid_on=row.settled_on)
     return PaymentReturned(**facts, reason=row.reason or "")

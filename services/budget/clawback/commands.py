@@ -172,16 +172,11 @@ def _recovery(row: AnyRow) -> Recovery:
 
 def _told(row: AnyRow, *, case: CaseMoney, amount_fen: int, voucher: str, act: Act) -> PaymentClawedBack:
     return PaymentClawedBack(
-        application_id=case.application_id,
-        proposal_id=case.proposal_id,
-        amount_fen=amount_fen,
-        fiscal_year=case.fiscal_year,
+        **waiting.event_facts(case, act, amount_fen=amount_fen),
         payment_order_id=row.payment_order_id,
         clawback_id=row.id,
         received_fen=row.received_fen + amount_fen,
         ordered_fen=row.ordered_fen,
         reason=row.reason,
         voucher=voucher,
-        happened_at=act.at,
-        happened_on=act.on,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from sqlalchemy import insert, text
 
@@ -124,7 +124,7 @@ async def _end_waiting(tx: Tx, picture: Picture, *, fiscal_year: int, act: Act, 
     else:
         reason = f"{fiscal_year}年度已结账，等待名单随年度终止"
         await waiting.mark(tx, cases, state=ReservationState.RELEASED, what="lapsed", act=act, reasons=[reason] * len(cases))
-        await waiting.announce(tx, [FundsReleased(**_facts(money, act=act), amount_fen=0) for money in cases])
+        await waiting.announce(tx, [FundsReleased(**waiting.event_facts(money, act, amount_fen=0)) for money in cases])
     if next_fund is None:
         return
     # Free money may have been carried there, and money of its own may wait for nobody but who came over.
@@ -139,17 +139,5 @@ async def _tell_waiting(tx: Tx, came: Sequence[CaseMoney], *, fund: Fund, fiscal
     purse = Purse(fund=fund, pools=await pools(tx, fiscal_year=fiscal_year), freezes=await in_force(tx))
     short = zip(listed, short_by_fen(listed, ahead_fen=0, purse=purse), strict=True)
     ids = {money.application_id for money in came}
-    told = [
-        FundsWaiting(**_facts(money, act=act), amount_fen=money.amount_fen, short_by_fen=fen) for money, fen in short if money.application_id in ids
-    ]
+    told = [FundsWaiting(**waiting.event_facts(money, act), short_by_fen=fen) for money, fen in short if money.application_id in ids]
     await waiting.announce(tx, told)
-
-
-def _facts(money: CaseMoney, *, act: Act) -> dict[str, Any]:
-    return {
-        "application_id": money.application_id,
-        "proposal_id": money.proposal_id,
-        "fiscal_year": money.fiscal_year,
-        "happened_at": act.at,
-        "happened_on": act.on,
-    }
