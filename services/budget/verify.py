@@ -41,9 +41,9 @@ class Sized(dict[Any, bytes]):
         return sized
 
 
-def verify(lines: Iterator[bytes], *, policy: Mapping[str, Mapping[str, int]] | None, checkpoints: Sequence[Checkpoint] = ()) -> tuple[int, str, str]:
-    """Last seq, chain and root. Raises Bad, which names the first row that is wrong. Without a policy nothing is added up."""
-    books, tree, sized, seq, chain = None if policy is None else Books(policy), Tree(), Sized(), 0, bytes(32)
+def verify(lines: Iterator[bytes], *, checkpoints: Sequence[Checkpoint] = ()) -> tuple[int, str, str]:
+    """Last seq, chain and root. Raises Bad, which names the first row that is not the one that was chained, or witnessed."""
+    tree, sized, seq, chain = Tree(), Sized(), 0, bytes(32)
     scan, join, size = _scanner(), b"".join, [n.to_bytes(4, "big") for n in range(4096)]
     # Leaves since the last checkpoint that agreed; only a witness that kept them too can say which of them is wrong.
     unwitnessed, keeps_leaves, witnessed = list[bytes](), any(each.leaves for each in checkpoints), defaultdict[int, list[Checkpoint]](list)
@@ -76,8 +76,6 @@ def verify(lines: Iterator[bytes], *, policy: Mapping[str, Mapping[str, int]] | 
             if len(tree.leaves) == SUBTREE:
                 tree.fold()
                 sized.clear()
-            if books is not None:
-                books.take(row)
             for each in witnessed.get(seq, ()):
                 if (each.chain, each.root) != (chain.hex(), tree.root()):
                     seq = first_difference(each, leaves=unwitnessed)
@@ -102,12 +100,12 @@ def add_up(lines: Iterator[bytes], *, policy: Mapping[str, Mapping[str, int]]) -
 
 
 def verify_beside(journal: Path, *, policy: Path, checkpoints: Sequence[Checkpoint]) -> tuple[int, str, str]:
-    """As `verify`, by two processes: the earlier row of what they find wrong is named; of the same row, that it is not the one that was chained."""
+    """`verify` and `add_up`, a process each: the earlier row that is wrong is named; of one row, that it is not the one that was chained."""
     command = [sys.executable, "-I", "-S", "-X", "utf8", __file__, str(journal), "--policy", str(policy), "--only-books"]
     found, bad = (0, "", ""), ""
     with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as beside, journal.open("rb") as lines:  # noqa: S603 - this script
         try:
-            found = verify(lines, policy=None, checkpoints=checkpoints)
+            found = verify(lines, checkpoints=checkpoints)
         except Bad as error:
             bad = str(error)
         told = beside.communicate()[1].strip().removeprefix(BAD)

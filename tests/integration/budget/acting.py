@@ -17,7 +17,7 @@ from services.budget.evidence.rules import HEADER, line_of, policy_of
 from services.budget.known import consumers as known
 from services.budget.payment import consumers as payment
 from services.budget.proposal import consumers as proposal
-from services.budget.verify import verify
+from services.budget.verify import add_up, verify
 from services.budget.waiting import consumers as waiting
 from shared.events import Event
 from shared.events.applications import AwardConfirmed, AwardsProposed, ProposedAward, ReleaseRequested
@@ -248,8 +248,10 @@ async def assert_journal_readds(database: Database) -> dict[str, int]:
     # What was refused or waits stands in the journal too and moves nothing.
     posted = [row for row in journal if row["outcome"] == "posted"]
     assert _readded(posted, sides=sides) == {account: fen for account, fen in balance.items() if fen != 0}
-    lines = [line_of(Entry(*(row[name] for name in Entry._fields)), chain=row["chain"]) for row in journal]
-    verified_seq, _, _ = verify((line.encode() for line in (HEADER, *lines)), policy=policy_of(policy.current()))
+    rows = [line_of(Entry(*(row[name] for name in Entry._fields)), chain=row["chain"]) for row in journal]
+    lines = [line.encode() for line in (HEADER, *rows)]
+    verified_seq, _, _ = verify(iter(lines))
+    add_up(iter(lines), policy=policy_of(policy.current()))
     assert verified_seq == head
     return balance
 
