@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, NoReturn, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
@@ -66,14 +66,9 @@ class Attempt:
         (response,) = await keep_answers(tx, [Answered(attempt=self, view=view, status=status, headers=headers or {})])
         return response
 
-    async def refuse_kept(self, tx: Tx) -> None:
-        """For an act whose answer is kept elsewhere: a key that has one here belongs to another act. Raises KeyReused."""
-        if await fetch(tx, _IS_KEPT, self.caller.id, self.key):
-            raise key_reused(self.key)
-
-    async def refuse_unkept(self, tx: Tx) -> NoReturn:
-        """For an answer that could not be kept. Raises InFlight or KeyReused."""
-        raise _in_flight(self.key) if await fetch(tx, _IS_KEPT, self.caller.id, self.key) else key_reused(self.key)
+    async def is_kept(self, tx: Tx) -> bool:
+        """Whether an answer is kept here under this key, whatever it was to."""
+        return bool(await fetch(tx, _IS_KEPT, self.caller.id, self.key))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +168,7 @@ async def keep_answers(tx: Tx, answered: Sequence[Answered]) -> list[Response]:
     if len(kept) != len(answered):
         stored = {(row["caller"], row["key"]) for row in kept}
         missing = next(each.attempt for each in answered if (each.attempt.caller.id, each.attempt.key) not in stored)
-        await missing.refuse_unkept(tx)
+        raise _in_flight(missing.key) if await missing.is_kept(tx) else key_reused(missing.key)
     return [each.response for each in rendered]
 
 

@@ -29,7 +29,7 @@ class BudgetSettings(Settings):
     def check_payee_account_keys(self) -> Self:
         present = None if self.payee_account_key is None else self.sealing_key()
         previous = self.previous_sealing_keys()
-        if previous and present is None:
+        if self.payee_account_previous_keys is not None and present is None:
             raise ValueError("PAYEE_ACCOUNT_PREVIOUS_KEYS without PAYEE_ACCOUNT_KEY: name the key that takes their place")
         if len(previous) > PREVIOUS_KEYS_MAX:
             raise ValueError(f"PAYEE_ACCOUNT_PREVIOUS_KEYS must be at most {PREVIOUS_KEYS_MAX} keys")

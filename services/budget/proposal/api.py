@@ -153,12 +153,10 @@ async def _first_answer(once: Attempt, *, live: LiveState) -> Response | None:
     """What the journal has under this key; it keeps keys for ever. Raises KeyReused."""
     async with live.snapshot() as tx:
         rows = await queries.answered(tx, caller=once.caller.id, key=once.key)
-        if not rows:
-            await once.refuse_kept(tx)
-            return None
-    if any(row.fingerprint != once.fingerprint for row in rows):
+        is_of_another_act = not rows and await once.is_kept(tx)
+    if is_of_another_act or any(row.fingerprint != once.fingerprint for row in rows):
         raise key_reused(once.key)
-    return _answers(rows, replayed=True)
+    return _answers(rows, replayed=True) if rows else None
 
 
 def _answers(rows: Sequence[Entry | AnyRow], *, replayed: bool = False) -> Response:
