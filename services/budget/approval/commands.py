@@ -176,7 +176,7 @@ async def withdraw_approval(tx: Tx, step: Step, *, document: str, reason: str, c
         (voucher,) = await ledger.post_entries(tx, [posting], act=act)
         await tx.execute(_WITHDRAW, {"id": row.id, "by": act.caller, "reason": reason, "on": act.on})
         await waiting.mark(tx, [money], state=ReservationState.RESERVED, what="withdrawn", reasons=[reason], act=act)
-        await outbox.append(tx, PaymentReturned(**waiting.event_facts(money, act), payment_order_id=row.id, voucher=voucher, reason=reason))
+        await outbox.append(tx, PaymentReturned(**waiting.event_facts(money, act=act), payment_order_id=row.id, voucher=voucher, reason=reason))
     (answer,) = await shown_orders(tx, judged)
     return answer
 
@@ -263,4 +263,4 @@ def _caution(money: CaseMoney, *, paying: Mapping[str, Paying]) -> Caution | Non
 
 
 def _event(found: Approvable, *, voucher: str, act: Act) -> PaymentOrdered:
-    return PaymentOrdered(**waiting.event_facts(found.money, act), payment_order_id=found.order.id, voucher=voucher)
+    return PaymentOrdered(**waiting.event_facts(found.money, act=act), payment_order_id=found.order.id, voucher=voucher)

@@ -245,7 +245,7 @@ def _posting(moving: Moving, *, document: str, closed: Collection[int], on: date
 
 def _event(moving: Moving, *, voucher: str, act: Act) -> PaymentConfirmed | PaymentReturned:
     order, row = moving.order, moving.row
-    facts = waiting.event_facts(order, act) | {"payment_order_id": order.order_id, "voucher": voucher}
+    facts = waiting.event_facts(order, act=act) | {"payment_order_id": order.order_id, "voucher": voucher}
     if row.outcome is BankOutcome.PAID:
         return PaymentConfirmed(**facts, paid_on=row.settled_on)
     return PaymentReturned(**facts, reason=row.reason or "")

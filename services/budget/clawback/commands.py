@@ -172,7 +172,7 @@ def _recovery(row: AnyRow) -> Recovery:
 
 def _told(row: AnyRow, *, case: CaseMoney, amount_fen: int, voucher: str, act: Act) -> PaymentClawedBack:
     return PaymentClawedBack(
-        **waiting.event_facts(case, act, amount_fen=amount_fen),
+        **waiting.event_facts(case, act=act, amount_fen=amount_fen),
         payment_order_id=row.payment_order_id,
         clawback_id=row.id,
         received_fen=row.received_fen + amount_fen,

@@ -124,7 +124,7 @@ async def _end_waiting(tx: Tx, picture: Picture, *, fiscal_year: int, act: Act, 
     else:
         reason = f"{fiscal_year}年度已结账，等待名单随年度终止"
         await waiting.mark(tx, cases, state=ReservationState.RELEASED, what="lapsed", act=act, reasons=[reason] * len(cases))
-        await waiting.announce(tx, [FundsReleased(**waiting.event_facts(money, act, amount_fen=0)) for money in cases])
+        await waiting.announce(tx, [FundsReleased(**waiting.event_facts(money, act=act, amount_fen=0)) for money in cases])
     if next_fund is None:
         return
     # Free money may have been carried there, and money of its own may wait for nobody but who came over.
@@ -139,5 +139,5 @@ async def _tell_waiting(tx: Tx, came: Sequence[CaseMoney], *, fund: Fund, fiscal
     purse = Purse(fund=fund, pools=await pools(tx, fiscal_year=fiscal_year), freezes=await in_force(tx))
     short = zip(listed, short_by_fen(listed, ahead_fen=0, purse=purse), strict=True)
     ids = {money.application_id for money in came}
-    told = [FundsWaiting(**waiting.event_facts(money, act), short_by_fen=fen) for money, fen in short if money.application_id in ids]
+    told = [FundsWaiting(**waiting.event_facts(money, act=act), short_by_fen=fen) for money, fen in short if money.application_id in ids]
     await waiting.announce(tx, told)

@@ -75,7 +75,7 @@ async def _book(tx: Tx, found: AnyRow, *, reason: str, act: Act) -> None:
     await tx.execute(_CANCEL_REISSUE, {"application_id": case.application_id, "reason": reason})
     await tx.execute(_PAID, {"order_id": found.order_id, "paid_on": found.settled_on})
     await waiting.mark(tx, [case], state=ReservationState.PAID, what="paid_after_all", reasons=[reason], act=act)
-    facts = waiting.event_facts(case, act) | {"payment_order_id": found.order_id}
+    facts = waiting.event_facts(case, act=act) | {"payment_order_id": found.order_id}
     await outbox.append(tx, PaymentOrdered(**facts, voucher=ordered), PaymentConfirmed(**facts, voucher=confirmed, paid_on=found.settled_on))
 
 

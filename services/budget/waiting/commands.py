@@ -92,7 +92,7 @@ async def _reserve(tx: Tx, served: Sequence[tuple[CaseMoney, tuple[Part, ...]]],
         tx, [move(money, kind=Kind.RESERVE, document=money.case_number, effective_on=act.on) for money in cases], act=act
     )
     await mark(tx, cases, state=ReservationState.RESERVED, what="reserved", act=act)
-    return [FundsReserved(**event_facts(money, act), voucher=voucher) for money, voucher in zip(cases, vouchers, strict=True)]
+    return [FundsReserved(**event_facts(money, act=act), voucher=voucher) for money, voucher in zip(cases, vouchers, strict=True)]
 
 
 async def keep_parts(tx: Tx, drawn: Sequence[tuple[CaseMoney, tuple[Part, ...]]]) -> None:
@@ -124,7 +124,7 @@ async def release(tx: Tx, *, application_id: UUID, proposal_id: UUID, reason: st
             check_case_free(case_money(held), freezes=await in_force(tx))
     except Conflict as refusal:
         await _note(tx, [(application_id, state)], proposal_id=proposal_id, what="release_refused", reason=reason, act=act)
-        await announce(tx, [ReleaseRefused(**event_facts(held, act), reason_code=refusal.code, reason=refusal.detail_zh)])
+        await announce(tx, [ReleaseRefused(**event_facts(held, act=act), reason_code=refusal.code, reason=refusal.detail_zh)])
         return
     if found is Release.REPEATED:
         await _note(tx, [(application_id, state)], proposal_id=proposal_id, what="repeated_release", reason=reason, act=act)
@@ -211,23 +211,23 @@ async def _let_go(tx: Tx, held: AnyRow, *, found: Release, reason: str, act: Act
     """Take a proposal out of the list, or its money back; then serve those behind it."""
     if found is Release.NEVER_HELD:
         await mark(tx, [held], state=ReservationState.RELEASED, what="released", reasons=[reason], act=act)
-        return [FundsReleased(**event_facts(held, act, amount_fen=0))]
+        return [FundsReleased(**event_facts(held, act=act, amount_fen=0))]
     fund = catalogue.fund_spending_in(held.fiscal_year)
     assert fund is not None, f"the fund of {held.fiscal_year} is gone from the policy"
     await ledger.lock_fund(tx, fiscal_year=held.fiscal_year, policy_id=fund.id)
     act = replace(act, on=entry_day(act.on, fiscal_year=held.fiscal_year, closed=await closed_years(tx)))
     # The row first: an order that is being made for it right now is committed before we go on, and then cancelled.
     await mark(tx, [held], state=ReservationState.RELEASED, what="released", reasons=[reason], act=act)
-    released = FundsReleased(**event_facts(held, act, amount_fen=0))
+    released = FundsReleased(**event_facts(held, act=act, amount_fen=0))
     if found is Release.FREE_MONEY:
         await tx.execute(_CANCEL_ORDERS, {"application_id": held.application_id, "proposal_id": held.proposal_id, "reason": reason})
         posting = move(case_money(held), kind=Kind.RELEASE, document=held.case_number, effective_on=act.on)
         (voucher,) = await ledger.post_entries(tx, [posting], act=act)
-        released = FundsReleased(**event_facts(held, act), voucher=voucher)
+        released = FundsReleased(**event_facts(held, act=act), voucher=voucher)
     return [released, *await serve_list(tx, fund=fund, fiscal_year=held.fiscal_year, act=act)]
 
 
-def event_facts(money: CaseMoney | AnyRow, act: Act, *, amount_fen: int | None = None) -> dict[str, Any]:
+def event_facts(money: CaseMoney | AnyRow, *, act: Act, amount_fen: int | None = None) -> dict[str, Any]:
     """What every event about money names; `amount_fen` where it is not the whole of the case."""
     return {
         "application_id": money.application_id,
